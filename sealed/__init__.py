@@ -1,0 +1,1 @@
+"""What a record and an update *are*: formats and arithmetic that worker, gateway and verifier share."""
