@@ -1,0 +1,1 @@
+"""The `custody` command and the typed client of the gateway's API."""
