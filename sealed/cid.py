@@ -7,6 +7,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 LEAF = 1024 * 1024
@@ -95,6 +96,19 @@ def address_of(data: bytes | memoryview) -> Address:
 
 def check_address(data: bytes | memoryview, expected: Mapping[str, object]) -> None:
     compare(address_of(data) if len(data) == expected.get("size") else {"size": len(data)}, expected)
+
+
+def address_of_file(path: Path) -> Address:
+    hasher, buffer = CidHasher(), memoryview(bytearray(LEAF))
+    with path.open("rb", buffering=0) as file:
+        while read := file.readinto(buffer):
+            hasher.update(buffer[:read])
+    return hasher.address()
+
+
+def check_file_address(path: Path, expected: Mapping[str, object]) -> None:
+    size = path.stat().st_size
+    compare(address_of_file(path) if size == expected.get("size") else {"size": size}, expected)
 
 
 def compare(found: Mapping[str, object], expected: Mapping[str, object]) -> None:

@@ -58,15 +58,22 @@ class SegmentRefused(BlobError):
     """A segment that was changed, moved, cut off or put in."""
 
 
-class Context(TypedDict):
+class Place(TypedDict):
+    """Where in the history of a model a blob belongs; the ledger leads to it."""
+
     base: str
     codec: str
-    dek: str
     genesis: str
     kind: str
     model: str
     number: int
     participant: str
+
+
+class Context(Place):
+    """A place, and the name that the blob gives its own key."""
+
+    dek: str
 
 
 _DEK = text(r"[0-9a-f]{32}", "32 lower-case hex digits")
@@ -333,7 +340,7 @@ def _parse_header(header: bytes) -> Record:
 
 def _compare(found: Context, expected: Mapping[str, object]) -> None:
     """`dek` alone is free, unless the caller names that as well."""
-    for name in Context.__required_keys__ - {"dek"} | expected.keys():
+    for name in sorted(Place.__required_keys__ | expected.keys()):
         if name not in expected or found.get(name) != expected[name]:
             raise ContextMismatch(f"{name} is {found.get(name)!r}, expected {expected.get(name)!r}")
 
