@@ -79,7 +79,9 @@ class Environment:
                 say(f"another setup is at work in {self.folder.name}; waiting for it to end")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             self._create()
-            yield Installer(self, lock.fileno())
+            installer = Installer(self, lock.fileno())
+            installer.bring_own_pip()
+            yield installer
 
     def _create(self) -> None:
         if self._has_pip():
@@ -114,6 +116,13 @@ class Installer:
                 raise
         if pip.returncode:
             raise Refused(PIP_FAILED.format(again=self.environment.again))
+
+    def bring_own_pip(self) -> None:
+        """The pip that Python brings along may be years old: slow, and unable to resume a download that broke off."""
+        wanted = digest(locked("pip"))
+        if self.environment.stamp("pip") != wanted:
+            self.install_locked("pip")
+            self.environment.set_stamp("pip", wanted)
 
     def install_locked(self, *names: str) -> None:
         self.install("--require-hashes", *(part for name in names for part in ("-r", locked(name))))

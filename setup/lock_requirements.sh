@@ -29,4 +29,5 @@ lock worker $in/verify.in $in/client.in $in/worker.in
 lock torch $in/torch.in
 lock dev $in/dev.in
 lock go $in/go.in
+lock pip $in/pip.in
 lock uv $in/uv.in
