@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fl_worker.mendable import Mendable
 from fl_worker.metrics import Floats, Integers
 from sealed import tensors
 from sealed.tensors import Tensor, Tensors
@@ -23,7 +24,7 @@ from sealed.tensors import Tensor, Tensors
 NAMES = {"inputs", "labels", "mean", "std", "classes"}
 
 
-class DataError(ValueError):
+class DataError(Mendable):
     """The file does not hold examples, or not those that were promised."""
 
 

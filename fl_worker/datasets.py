@@ -1,9 +1,9 @@
 """custody datasets: prepare example data for a federation, look at it, commit to one's own.
 
-OUT/metadata.json                          hashes, histograms and commitments: for the operator, holds no secret
-OUT/clients/site-1/data.safetensors        what site-1 trains on
-OUT/clients/site-1/shard.json              its commitment and salt: never leaves the site
-OUT/validator/{probe,test}.safetensors     for the validator alone
+OUT/metadata.json                        hashes, histograms and commitments: for the operator, holds no secret
+OUT/site-1/train.safetensors             what site-1 trains on
+OUT/site-1/shard.json                    its commitment and salt: never leaves the site
+OUT/validator/{probe,test}.safetensors   for the validator alone
 """
 
 import argparse
@@ -28,9 +28,10 @@ from fl_worker.data import (
     write_shard,
 )
 from fl_worker.histograms import drawn
+from fl_worker.mendable import Mendable
 from fl_worker.metrics import Integers
 from fl_worker.sources import DOWNLOADED, OFFLINE, Pool, pool
-from fl_worker.splits import SPLITS, SplitError, hold_out, split
+from fl_worker.splits import SPLITS, hold_out, split
 from sealed import tensors
 
 PROBE_AT_MOST = 2_000  # examples; diagnosis scores it many times
@@ -55,12 +56,12 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
     dealt = split(options.split, source.labels[apart.training], options.num_clients, order, options.alpha)
     sites = {f"site-{number}": apart.training[part] for number, part in enumerate(dealt, 1)}
     forget_old_sites(options.out, sites.keys())
-    files = {f"clients/{site}/data.safetensors": picked for site, picked in sites.items()}
+    files = {f"{site}/train.safetensors": picked for site, picked in sites.items()}
     files |= {"validator/probe.safetensors": apart.probe, "validator/test.safetensors": apart.test}
     for name, picked in files.items():
         write_examples(options.out / name, source, picked)
         print(f"{len(picked):>7,} examples  {options.out / name}")
-    shards = {site: commit(options.out / "clients" / site / "data.safetensors") for site in sites}
+    shards = {site: commit(options.out / site / "train.safetensors") for site in sites}
     metadata = described(options, source, files, shards)
     (options.out / "metadata.json").write_text(json.dumps(metadata, indent=1, sort_keys=True) + "\n")
     return metadata
@@ -68,7 +69,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
 
 def forget_old_sites(out: Path, sites: Iterable[str]) -> None:
     """A smaller federation prepared into the same folder must not keep the larger one's sites."""
-    for old in (out / "clients").glob("site-*"):
+    for old in out.glob("site-*"):
         if old.name not in sites:
             shutil.rmtree(old)
 
@@ -112,7 +113,9 @@ def file_entry(path: Path, source: Pool, picked: Integers) -> dict[str, Any]:
 
 def duplicates(source: Pool, files: Mapping[str, Integers]) -> dict[str, int]:
     """How many examples of probe and test set also lie, byte for byte, at a site."""
-    at_sites = {source.inputs[i].tobytes() for name, picked in files.items() if "clients/" in name for i in picked}
+    at_sites = {
+        source.inputs[i].tobytes() for name, picked in files.items() if name.startswith("site-") for i in picked
+    }
     held = {kind: files[f"validator/{kind}.safetensors"] for kind in ("probe", "test")}
     return {kind: sum(source.inputs[i].tobytes() in at_sites for i in picked) for kind, picked in held.items()}
 
@@ -230,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     try:
         options.act(options)
-    except (DataError, SplitError) as error:
+    except (Mendable, OSError) as error:
         print(f"custody datasets: {error}", file=sys.stderr)
         return 1
     return 0

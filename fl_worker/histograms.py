@@ -35,6 +35,6 @@ def bar(count: int, most: int) -> str:
 
 
 def short(file: str) -> str:
-    """`clients/site-1/data.safetensors` is site-1's, `validator/probe.safetensors` the probe."""
-    folder, _, rest = file.partition("/")
-    return rest.partition("/" if folder == "clients" else ".")[0]
+    """`site-1/train.safetensors` is site-1's, `validator/probe.safetensors` the probe."""
+    folder, _, name = file.partition("/")
+    return name.partition(".")[0] if folder == "validator" else folder

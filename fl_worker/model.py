@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from fl_worker.mendable import Mendable
 from sealed.tensors import Tensors
 
 Architecture = Mapping[str, object]
 
 
-class UnknownArchitecture(ValueError):
+class UnknownArchitecture(Mendable):
     """No model has this name, or its sizes make no sense."""
 
 
-class WeightsMismatch(ValueError):
+class WeightsMismatch(Mendable):
     """The weights are another architecture's."""
 
 
@@ -125,11 +126,13 @@ def whole(architecture: Architecture, field: str, default: int) -> int:
     return number
 
 
-def initial_weights(architecture: Architecture | str, seed: int) -> Tensors:
+def initial_weights(
+    architecture: Architecture | str, seed: int, make: Callable[[Architecture], nn.Module] = build
+) -> Tensors:
     """The weights that version 0 holds; the same seed gives the same bytes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return dump(build({"name": architecture} if isinstance(architecture, str) else architecture))
+        return dump(make({"name": architecture} if isinstance(architecture, str) else architecture))
 
 
 def dump(model: nn.Module) -> Tensors:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fl_worker.mendable import Mendable
 from fl_worker.metrics import Integers
 
 DEALS = 1_000  # of a Dirichlet split, until nobody is left without enough
 FEWEST = 2  # examples a site
 
 
-class SplitError(ValueError):
+class SplitError(Mendable):
     """The examples cannot be dealt as asked."""
 
 

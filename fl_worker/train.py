@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from fl_worker.data import Examples, batches
+from fl_worker.mendable import Mendable
 from fl_worker.model import dump, load
 from sealed.tensors import Tensors
 
@@ -21,11 +22,11 @@ ELSEWHERE = {"codec"}  # a hyperparameter of the round that sealing reads, not t
 Report = Callable[[int, int, int, int, float], None]  # epoch, epochs, batch, batches, loss so far
 
 
-class TrainingFailed(Exception):
+class TrainingFailed(Mendable):
     """The training came to nothing that could be handed in."""
 
 
-class BadHyperparameters(ValueError):
+class BadHyperparameters(Mendable):
     """The round asks for a training that this worker does not know."""
 
 

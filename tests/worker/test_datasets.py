@@ -41,7 +41,7 @@ def test_the_files_together_hold_every_digit_once(tmp_path: Path) -> None:
 
 def test_a_commitment_is_the_hash_of_salt_and_file_and_the_salt_stays_at_the_site(tmp_path: Path) -> None:
     prepare(tmp_path)
-    data = tmp_path / "clients/site-2/data.safetensors"
+    data = tmp_path / "site-2/train.safetensors"
     shard = json.loads(data.with_name("shard.json").read_text())
     salted = bytes.fromhex(shard["salt"]) + hashlib.sha256(data.read_bytes()).digest()
     metadata = (tmp_path / "metadata.json").read_text()
@@ -58,7 +58,7 @@ def test_preparing_again_keeps_the_commitments(tmp_path: Path) -> None:
 def test_a_smaller_federation_leaves_no_site_of_the_larger_one(tmp_path: Path) -> None:
     prepare(tmp_path, "--num-clients", "5")
     prepare(tmp_path)
-    assert sorted(site.name for site in (tmp_path / "clients").iterdir()) == ["site-1", "site-2", "site-3"]
+    assert sorted(site.name for site in tmp_path.glob("site-*")) == ["site-1", "site-2", "site-3"]
 
 
 def test_show_draws_the_split_and_finds_a_changed_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +118,7 @@ def test_a_pickle_is_not_read(tmp_path: Path) -> None:
 
 def test_a_changed_data_file_no_longer_meets_its_commitment(tmp_path: Path) -> None:
     prepare(tmp_path)
-    data, other = (tmp_path / f"clients/site-{n}/data.safetensors" for n in (1, 2))
+    data, other = (tmp_path / f"site-{n}/train.safetensors" for n in (1, 2))
     data.write_bytes(other.read_bytes())
     with pytest.raises(DataError, match="not the file it was"):
         read_shard(data)
@@ -160,7 +160,7 @@ def test_a_folder_of_images_becomes_a_federation(tmp_path: Path) -> None:
     source = f"folder:{tmp_path / 'images'}"
     metadata = prepare(tmp_path / "out", "--dataset", source, "--image-size", "16", "--channels", "1")
     assert metadata["classes"] == ["normal", "pneumonia"]
-    assert load_examples(tmp_path / "out/clients/site-1/data.safetensors").inputs.shape == (8, 1, 16, 16)
+    assert load_examples(tmp_path / "out/site-1/train.safetensors").inputs.shape == (8, 1, 16, 16)
 
 
 def test_an_unknown_data_set_names_the_known_ones(tmp_path: Path) -> None:

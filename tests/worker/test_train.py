@@ -24,7 +24,7 @@ FAR_TOO_FAST = 2**53 - 1
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     out = tmp_path_factory.mktemp("digits")
     datasets(["prepare", "--out", str(out)])
-    return load_examples(out / "clients/site-1/data.safetensors")
+    return load_examples(out / "site-1/train.safetensors")
 
 
 def trained(examples: Examples, wish: Mapping[str, object], name: str = DIGITS, seed: int = 3) -> str:
