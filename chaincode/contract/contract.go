@@ -13,7 +13,25 @@ type Contract struct {
 }
 
 // Invoke runs the function that the stub names and answers with canonical JSON. A refusal is an *Error.
-func (c Contract) Invoke(stub Stub) ([]byte, error) {
-	name, _ := stub.GetFunctionAndParameters()
-	return nil, refuse(NotFound, "there is no function %q", name)
+func (c Contract) Invoke(stub Stub) (answer []byte, err error) {
+	name, arguments := stub.GetFunctionAndParameters()
+	f, known := functionNamed(name)
+	if !known {
+		return nil, refuse(NotFound, "there is no function %q", name)
+	}
+	defer func() {
+		switch trouble := recover().(type) {
+		case nil:
+		case unreadable:
+			answer, err = nil, trouble.error
+		default:
+			panic(trouble)
+		}
+	}()
+	t := begin(stub, c.Genesis)
+	result, err := f.answer(t, arguments)
+	if err != nil {
+		return nil, err
+	}
+	return Encode(result), t.commit(f.Event)
 }
