@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -118,7 +119,13 @@ func ascending(items kind, keys ...string) kind {
 }
 
 // object wants all of the named fields, and others only when a kind for them is given.
-func objectOf(named fields, others kind) kind {
+func objectOf(named fields, others kind) kind { return objectWith(named, nil, others) }
+
+// objectWith takes, besides the named fields, those of optional.
+func objectWith(named, optional fields, others kind) kind {
+	known := fields{}
+	maps.Copy(known, named)
+	maps.Copy(known, optional)
 	return func(value any, where string) error {
 		o, ok := value.(Object)
 		if !ok {
@@ -129,14 +136,14 @@ func objectOf(named fields, others kind) kind {
 				return fmt.Errorf("%s lacks the field %s", where, name)
 			}
 		}
-		return checkFields(o, named, others, where)
+		return checkFields(o, known, others, where)
 	}
 }
 
-func checkFields(o Object, named fields, others kind, where string) error {
+func checkFields(o Object, known fields, others kind, where string) error {
 	for _, name := range sortedKeys(o) {
-		check, known := named[name]
-		if !known {
+		check, named := known[name]
+		if !named {
 			check = others
 		}
 		if check == nil {

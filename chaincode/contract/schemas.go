@@ -44,8 +44,7 @@ var (
 	aSeal          = objectOf(fields{"chain": aHash, "count": aCount}, nil)
 	aGrantList     = ascending(arrayOf(objectOf(fields{"msp": anMSP, "role": aRole}, nil), 0, largest), "msp", "role")
 	aKeySet        = objectOf(fields{"aggregator": aHash, "validator": aHash, "auditors": arrayOf(aHash, 0, largest)}, nil)
-	aMetricSet     = objectOf(fields{
-		"accuracy_bp": basisPoints, "loss_micro": aCount, "examples": aPositive,
+	aMetricSet     = objectWith(fields{"accuracy_bp": basisPoints, "loss_micro": aCount, "examples": aPositive}, fields{
 		"macro_f1_bp": basisPoints, "ece_bp": basisPoints, "class_recall_bp": arrayOf(basisPoints, 0, largest), "trigger_rate_bp": basisPoints,
 	}, either(anInteger, someIntegers, arrayOf(someIntegers, 0, largest)))
 	anInclusion = objectOf(fields{"examples": aPositive, "participant": aName, "update": aHash}, nil)
