@@ -118,6 +118,10 @@ class SealingKey:
         return cls(X25519PrivateKey.generate())
 
     @classmethod
+    def of_seed(cls, seed: bytes) -> Self:
+        return cls(X25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
     def load(cls, path: Path | str, passphrase: str | None = None) -> Self:
         private = _load(Path(path), passphrase)
         if not isinstance(private, X25519PrivateKey):

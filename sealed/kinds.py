@@ -90,8 +90,9 @@ def ascending(items: Kind, *keys: str) -> Kind:
     return check
 
 
-def fields(kinds: Mapping[str, Kind], others: Kind | None = None) -> Kind:
-    """An object with all of `kinds`, and with others only if a kind for them is given."""
+def fields(kinds: Mapping[str, Kind], optional: Mapping[str, Kind] | None = None, others: Kind | None = None) -> Kind:
+    """An object with all of `kinds`, perhaps the `optional` ones, and more only if there is a kind for `others`."""
+    known = {**kinds, **(optional or {})}
 
     def check(value: object, where: str) -> None:
         if not isinstance(value, dict):
@@ -99,7 +100,7 @@ def fields(kinds: Mapping[str, Kind], others: Kind | None = None) -> Kind:
         for name in kinds.keys() - value.keys():
             raise RecordError(f"{where}: {name} is missing")
         for name, item in value.items():
-            kind = kinds.get(name, others)
+            kind = known.get(name, others)
             if kind is None:
                 raise RecordError(f"{where}: {name} is unknown")
             kind(item, f"{where}.{name}")

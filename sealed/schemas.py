@@ -55,6 +55,7 @@ RULES_IN_FORCE = {"grants": GRANTS, "keys": KEYS, "policy": POLICY}
 INTEGERS = array(ANY_INTEGER)
 METRICS = fields(
     {"accuracy_bp": BP, "loss_micro": COUNT, "examples": POSITIVE},
+    optional={"macro_f1_bp": BP, "ece_bp": BP, "class_recall_bp": array(BP), "trigger_rate_bp": BP},
     others=either(ANY_INTEGER, INTEGERS, array(INTEGERS)),
 )
 INCLUDED = fields({"examples": POSITIVE, "participant": NAME, "update": HASH})
