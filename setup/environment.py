@@ -66,7 +66,11 @@ class Environment:
         unfinished.replace(self.stamps / name)
 
     def ask(self, code: str) -> str:
-        return subprocess.check_output([self.python, "-W", "error", "-c", code], text=True, cwd=self.folder).strip()
+        # Packages are installed without bytecode. What an answer imports is compiled here, whatever the caller's own
+        # setting; the rest of some ten thousand files never needs to be.
+        settings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        command = (self.python, "-W", "error", "-c", code)
+        return subprocess.check_output(command, text=True, cwd=self.folder, env=settings).strip()
 
     @contextmanager
     def alone(self) -> Iterator["Installer"]:
@@ -106,7 +110,8 @@ class Installer:
 
     def install(self, *arguments: str | Path) -> None:
         """Index, proxy and certificates are pip's own settings: nothing here overrides them."""
-        command = [self.environment.python, "-m", "pip", "install", "--progress-bar", "off", *arguments]
+        quietly = ("--progress-bar", "off", "--no-compile")
+        command = [self.environment.python, "-m", "pip", "install", *quietly, *arguments]
         # The lock goes along: should this process be killed, it is held for as long as pip lives.
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pass_fds=[self.lock]) as pip, heartbeat():
             try:

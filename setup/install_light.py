@@ -4,6 +4,7 @@ from environment import ROOT, Environment, digest, locked, run, say
 
 AGAIN = "make setup-light"
 LIGHT = ("gateway", "worker", "dev")
+TRY_LIGHT = "import alembic, cryptography.x509, fastapi, httpx2, hypothesis, sklearn.metrics, sqlalchemy.orm, uvicorn"
 
 
 def main() -> None:
@@ -16,6 +17,7 @@ def main() -> None:
         if environment.stamp("packages") != packages:
             say("installing the packages of requirements/{gateway,worker,dev}.txt (300 MB, about a minute)")
             installer.install_locked(*LIGHT)
+            environment.ask(TRY_LIGHT)
             environment.set_stamp("packages", packages)
         installer.install("--quiet", "--no-deps", "--no-build-isolation", "--editable", ROOT)
         environment.set_stamp("project", project)
