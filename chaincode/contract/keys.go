@@ -31,44 +31,56 @@ func signingKeyFits(public string) error {
 		return refuse(BadRecord, "%s is not an Ed25519 public key", public)
 	}
 	raw[31] &= 0x7f
-	if slices.Contains(lowOrder, hex.EncodeToString(raw)) {
-		return refuse(Refused, "the Ed25519 key %s is of low order", public)
-	}
-	slices.Reverse(raw)
-	if new(big.Int).SetBytes(raw).Cmp(fieldPrime) >= 0 {
-		return refuse(Refused, "the Ed25519 key %s is not in canonical form", public)
-	}
-	return nil
+	return first(
+		demand(canonical(raw), Refused, "the Ed25519 key %s is not in canonical form", public),
+		demand(!slices.Contains(lowOrder, hex.EncodeToString(raw)), Refused, "the Ed25519 key %s is of low order", public),
+	)
 }
 
-// sealingKeyFits refuses X25519 keys of low order: every secret shared with them is zero, so what is sealed to them is open.
+// canonical tells whether a little-endian coordinate is below the prime.
+func canonical(coordinate []byte) bool {
+	bigEndian := slices.Clone(coordinate)
+	slices.Reverse(bigEndian)
+	return new(big.Int).SetBytes(bigEndian).Cmp(fieldPrime) < 0
+}
+
+// anySecret serves to find public keys with which every shared secret is zero.
+var anySecret = slices.Repeat([]byte{9}, 32)
+
+// sealingKeyFits refuses X25519 keys of low order, because what is sealed to them is open to all, and other
+// encodings than the one that key ids are made of.
 func sealingKeyFits(public string) error {
 	raw, err := hex.DecodeString(public)
-	if err != nil {
+	if err != nil || len(raw) != 32 {
 		return refuse(BadRecord, "%s is not an X25519 public key", public)
 	}
-	key, err := ecdh.X25519().NewPublicKey(raw)
+	return first(
+		demand(canonical(raw), Refused, "the X25519 key %s is not in canonical form", public),
+		demand(!sharesZero(raw), Refused, "the X25519 key %s is of low order", public),
+	)
+}
+
+func sharesZero(public []byte) bool {
+	secret, err := ecdh.X25519().NewPrivateKey(anySecret)
 	if err != nil {
-		return refuse(BadRecord, "%s is not an X25519 public key", public)
+		return true
 	}
-	any, err := ecdh.X25519().NewPrivateKey(slices.Repeat([]byte{9}, 32))
+	key, err := ecdh.X25519().NewPublicKey(public)
 	if err != nil {
-		return err
+		return true
 	}
-	if _, err := any.ECDH(key); err != nil {
-		return refuse(Refused, "the X25519 key %s is of low order", public)
-	}
-	return nil
+	_, err = secret.ECDH(key)
+	return err != nil
 }
 
 // signedBy tells whether a participant's key signed these bytes for this ledger.
 func signedBy(public, schema, genesis string, data []byte, signature string) bool {
-	key, err := hex.DecodeString(public)
-	if err != nil || signingKeyFits(public) != nil {
+	if signingKeyFits(public) != nil || aSignature(signature, "signature") != nil {
 		return false
 	}
-	raw, err := hex.DecodeString(signature)
-	return err == nil && ed25519.Verify(key, signingText(schema, genesis, data), raw)
+	key, _ := hex.DecodeString(public)
+	raw, _ := hex.DecodeString(signature)
+	return ed25519.Verify(key, signingText(schema, genesis, data), raw)
 }
 
 func signingText(schema, genesis string, data []byte) []byte {

@@ -3,7 +3,7 @@ package contract
 import "testing"
 
 func TestSlowDecayGoesBackToTheBestAfterTheFifthVersion(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, Object{"min_accuracy_threshold": 8000})
 	var versions []string
 	for i, accuracy := range []int{9000, 9100, 9050, 9030} {
 		version, decision := w.step(accuracy)

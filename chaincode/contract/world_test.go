@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
@@ -49,8 +50,12 @@ func sign(key ed25519.PrivateKey, schema, genesis, record string) string {
 func rec(schema string, o Object) string { return string(Encode(o.with("schema", schema))) }
 
 func sealKey(name string) string {
-	seed := digest("x25519 " + name)
-	return seed
+	seed := sha256.Sum256([]byte("x25519 " + name))
+	key, err := ecdh.X25519().NewPrivateKey(seed[:])
+	if err != nil {
+		panic(err)
+	}
+	return hex.EncodeToString(key.PublicKey().Bytes())
 }
 
 func testCID(of string) string {
