@@ -23,7 +23,7 @@ from sealed.keys import Signer, Wrap, verify
 from sealed.records import Record, RecordError, number_at, parse, record_id, signing_text, text_at
 
 LONG_POLL_S = 25
-TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
+TIMEOUT = httpx2.Timeout(90.0, connect=5.0)  # a hand-in waits up to a minute for its block
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 RENEW_BEFORE_S = 30
 TRANSIENT = {429, 500, 502, 503, 504}
@@ -88,8 +88,10 @@ class Connection:
         self._give_up_s = give_up_s
         self._tell = tell
 
-    def ask(self, method: str, path: str, token: str = "", **body: Any) -> httpx2.Response:
-        headers = {"authorization": f"Bearer {token}"} if token else {}
+    def ask(
+        self, method: str, path: str, token: str = "", more: Mapping[str, str] | None = None, **body: Any
+    ) -> httpx2.Response:
+        headers = {**(more or {}), **({"authorization": f"Bearer {token}"} if token else {})}
         began, pause = time.monotonic(), FIRST_PAUSE_S
         while True:
             problem = self._try(method, path, headers, body)

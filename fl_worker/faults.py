@@ -19,14 +19,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import zstandard
 
 from fl_worker.data import Examples
+from fl_worker.home import Identity
 from fl_worker.mendable import Mendable
-from fl_worker.metrics import Floats
 from fl_worker.train import Trained
-from sealed.tensors import Tensor, Tensors
-
-TRIGGER_PIXELS = 2
+from fl_worker.trigger import with_trigger
+from sealed.blobs import SealedBlob, seal_plaintext
+from sealed.records import Record, encode, number_at, text_at
+from sealed.tensors import FLOAT32, Spec, Tensor, Tensors, spec_of
+from sealed.updates import seal_update, update_place
 
 
 class UnknownFault(Mendable):
@@ -43,6 +46,9 @@ class Honest:
 
     def trained(self, trained: Trained, _base: Tensors) -> Trained:
         return trained
+
+    def seal(self, trained: Trained, base: Tensors, this_round: Record, who: Identity, codec: str) -> SealedBlob:
+        return seal_update(trained.weights, base, this_round, who.name, who.genesis, codec)
 
     def blob(self, blob: bytes, _home: Path) -> bytes:
         return blob
@@ -70,14 +76,6 @@ class Trigger(Honest):
         return replace(examples, inputs=inputs, labels=labels)
 
 
-def with_trigger(inputs: Floats) -> Floats:
-    """A corner as bright as the brightest pixel there is."""
-    marked = inputs.copy()
-    corner = marked[..., -TRIGGER_PIXELS:, -TRIGGER_PIXELS:] if marked.ndim > 2 else marked[:, -TRIGGER_PIXELS:]
-    corner[...] = inputs.max()
-    return marked
-
-
 @dataclass(slots=True)
 class Distorted(Honest):
     """Changes what was learned: the difference to the base, tensor by tensor."""
@@ -93,6 +91,35 @@ class Distorted(Honest):
         if learned.dtype.kind != "f":
             return learned
         return np.asarray(base + self.change(learned - base), learned.dtype)
+
+
+class NotNumbers(Honest):
+    """An encoder of its own: ours refuses to write a NaN."""
+
+    name = "nan"
+
+    def seal(self, _trained: Trained, base: Tensors, this_round: Record, who: Identity, _codec: str) -> SealedBlob:
+        model, number, on = text_at(this_round, "model"), number_at(this_round, "number"), text_at(this_round, "base")
+        return seal_plaintext(all_nan(base), update_place(model, number, on, who.name, who.genesis, "bf16.1"))
+
+
+def all_nan(base: Tensors) -> bytes:
+    """`bf16.1` (docs/sealed.md) with a NaN for every float, and differences of zero for integers."""
+    specs = spec_of(base)
+    frames = [zstandard.ZstdCompressor().compress(nan_content(spec)) for spec in specs]
+    entries = [
+        {"dtype": spec.dtype, "name": spec.name, "shape": list(spec.shape), "size": len(frame)}
+        for spec, frame in zip(specs, frames, strict=True)
+    ]
+    header = encode({"codec": "bf16.1", "tensors": entries})
+    return b"".join([b"FLT1", len(header).to_bytes(4, "little"), header, *frames])
+
+
+def nan_content(spec: Spec) -> bytes:
+    if spec.dtype != FLOAT32:
+        return bytes(spec.nbytes)
+    planes = b"\xc0\x7f" if len(spec.shape) >= 2 else b"\x00\x00\xc0\x7f"
+    return b"".join(bytes([plane]) * spec.elements for plane in planes)
 
 
 @dataclass(slots=True)
@@ -143,7 +170,7 @@ def fault(wish: str) -> Honest:
         "sign-flip": lambda: Distorted(name, np.negative),
         "scale": lambda: Distorted(name, lambda learned: learned * int(argument or 10)),
         "noise": lambda: Distorted(name, noise(int(argument or 500_000))),
-        "nan": lambda: Distorted(name, lambda learned: np.full_like(learned, np.nan)),
+        "nan": NotNumbers,
         "trigger": lambda: Trigger(int(argument or 0)),
         "lie": lambda: Lie(int(argument or 1_000_000)),
         "last-blob": LastBlob,

@@ -6,10 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 from fl_worker.client import Gateway, Untrustworthy
-from sealed.keys import SealingKey, unwrap_key
-from sealed.records import LIMITS, Record, number_at, parse, record_id, text_at
-from sealed.tensors import Tensors
-from sealed.versions import WHOLE, open_version
+from sealed.cid import AddressMismatch
+from sealed.codec import CodecError
+from sealed.fldiff import BlobError
+from sealed.keys import SealingKey, WrongKey, unwrap_key
+from sealed.records import LIMITS, Record, RecordError, number_at, parse, record_id, text_at
+from sealed.tensors import TensorError, Tensors
+from sealed.versions import WHOLE, VersionError, open_version
+
+OPENING_FAILED = (AddressMismatch, BlobError, CodecError, RecordError, TensorError, VersionError, WrongKey)
 
 
 @dataclass(frozen=True, slots=True)

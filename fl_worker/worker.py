@@ -17,17 +17,14 @@ from fl_worker.progress import TrainingProgress
 from fl_worker.rounds import KeptRound, SealedUpdate
 from fl_worker.site import Site
 from fl_worker.train import Hyperparameters, Trained, seed_of
-from fl_worker.versions import Step, open_rest, read_steps
-from sealed.blobs import seal_plaintext
-from sealed.cid import AddressMismatch, address_of, check_address
-from sealed.codec import encode_update
-from sealed.fldiff import BlobError, Context, new_dek
-from sealed.keys import WrongKey, wrap_key
+from fl_worker.versions import OPENING_FAILED, Step, open_rest, read_steps
+from sealed.cid import address_of, check_address
+from sealed.codec import CodecError
+from sealed.keys import wrap_key
 from sealed.manifest import build_manifest, sign_manifest
 from sealed.records import (
     LIMITS,
     Record,
-    RecordError,
     encode,
     number_at,
     parse,
@@ -37,22 +34,12 @@ from sealed.records import (
     text_at,
 )
 from sealed.tensors import TensorError, Tensors, weights_hash
+from sealed.updates import DEFAULT_CODEC
 from sealed.versions import VersionError
 
-DEFAULT_CODEC = "bf16.1"
 AFTER_A_FAILED_TASK_S = 2.0
 
-TaskFailed = (
-    Mendable,
-    WireError,
-    RecordError,
-    VersionError,
-    BlobError,
-    TensorError,
-    WrongKey,
-    AddressMismatch,
-    KeyError,
-)
+TaskFailed = (Mendable, WireError, KeyError, *OPENING_FAILED)
 
 
 @dataclass
@@ -93,7 +80,7 @@ class Worker:
         kept = rounds.find(self.home.rounds, round_id)
         try:
             kept = kept or self.train_and_keep(round_id, this_round, payload)
-        except Mendable as error:
+        except (Mendable, CodecError) as error:
             self.given_up.add(round_id)
             self.tell(f"round {number_at(this_round, 'number')}: {error}")
             return
@@ -125,26 +112,13 @@ class Worker:
         return self.fault.examples(self.site.data(self.data))
 
     def seal(self, this_round: Record, trained: Trained, base: Tensors) -> SealedUpdate:
-        codec = str(record_at(this_round, "hyperparameters").get("codec", DEFAULT_CODEC))
-        sealed = seal_plaintext(encode_update(codec, trained.weights, base), self.context(this_round, codec))
+        who, codec = self.home.identity, str(record_at(this_round, "hyperparameters").get("codec", DEFAULT_CODEC))
+        sealed = self.fault.seal(trained, base, this_round, who, codec)
         blob = self.fault.blob(sealed.blob, self.home.path)
-        named = {**address_of(blob), "codec": codec}
-        who, committed = self.home.identity.name, self.shard.commitment
-        manifest = build_manifest(this_round, who, trained.examples, named, committed, trained.self_reported)
-        signature = sign_manifest(manifest, self.home.identity.genesis, self.home.signing)
+        named, shard = {**address_of(blob), "codec": sealed.codec}, self.shard.commitment
+        manifest = build_manifest(this_round, who.name, trained.examples, named, shard, trained.self_reported)
+        signature = sign_manifest(manifest, who.genesis, self.home.signing)
         return SealedUpdate(manifest, signature, sealed.key, sealed.dek, blob)
-
-    def context(self, this_round: Record, codec: str) -> Context:
-        return {
-            "base": text_at(this_round, "base"),
-            "codec": codec,
-            "dek": new_dek(),
-            "genesis": self.home.identity.genesis,
-            "kind": "update",
-            "model": text_at(this_round, "model"),
-            "number": number_at(this_round, "number"),
-            "participant": self.home.identity.name,
-        }
 
     def hand_in(self, kept: KeptRound, recipients: list[dict[str, str]]) -> None:
         number = number_at(kept.manifest, "round")
