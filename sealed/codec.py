@@ -78,6 +78,9 @@ class Differences(Mapping[str, Tensor]):
         blocks = self._frames.blocks(spec, self._base[name])
         return differences_to(blocks, self._base[name]) if self._frames.codec in VERSION_CODECS else blocks
 
+    def refuse_unless(self, expected: tuple[Spec, ...]) -> None:
+        _refuse_unexpected(list(self._frames.specs.values()), expected)
+
     def __getitem__(self, name: str) -> Tensor:
         return _assembled(self._frames.specs[name], self.blocks(name))
 

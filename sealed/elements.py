@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sealed.tensors import DTYPES, FLOAT32, Spec, Tensor
+from sealed.tensors import DTYPES, FLOAT32, UNTRAINED, Spec, Tensor
 
 BLOCK = 65_536
 SCALED = 256  # differences that share a scale in int8.1
@@ -18,7 +18,6 @@ SCALED = 256  # differences that share a scale in int8.1
 Bytes: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
 
-_FLOATS = frozenset({1, 2, 3})
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _SIGN_OFF = np.uint32(0x7FFFFFFF)
 _LIMIT_BITS = np.uint32(0x44800000)  # of 2^10; those of infinities and NaN lie above
@@ -80,7 +79,7 @@ def flat(tensor: Tensor) -> Tensor:
 def _form(codec: str, spec: Spec) -> _Form:
     if codec in _LOSSLESS:
         return _LOSSLESS[codec]
-    if spec.dtype in _FLOATS and spec.dtype != FLOAT32:
+    if spec.dtype in UNTRAINED:
         raise CodecError(f"{spec.name}: {DTYPES[spec.dtype]} is not trained; only float32 is")
     if spec.dtype == FLOAT32 and len(spec.shape) >= 2:
         return _LOSSY[codec]

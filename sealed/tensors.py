@@ -28,7 +28,7 @@ DTYPES: dict[int, np.dtype[Any]] = {
     10: np.dtype("?"),
 }
 FLOAT32 = 1
-BOOL = 10
+UNTRAINED = frozenset({2, 3})  # floats for which no update has a difference
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 MOST_DIMENSIONS = 8
 

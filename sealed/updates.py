@@ -1,27 +1,20 @@
 """Updates: from trained weights to a sealed blob, and from a blob to differences that can be aggregated."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
+from sealed.aggregate import Update
 from sealed.blobs import SealedBlob, seal_plaintext
 from sealed.cid import check_address, check_file_address
 from sealed.codec import encode_update, read_update
 from sealed.fldiff import Place, VerifiedBlob
 from sealed.keys import SealingKey, Wrap, unwrap_key
 from sealed.records import Record, number_at, record_at, text_at
-from sealed.tensors import Tensor, Tensors
+from sealed.tensors import Tensors
 
 DEFAULT_CODEC = "bf16.1"
 
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One participant's differences; they may be decoded only where they are read (`codec.Differences`)."""
-
-    participant: str
-    examples: int
-    differences: Mapping[str, Tensor] = field(repr=False)
+__all__ = ["DEFAULT_CODEC", "Update", "open_update", "place_of_update", "seal_update", "update_place"]
 
 
 def seal_update(

@@ -1,0 +1,319 @@
+"""From updates to the next weights: by a named rule, in integers, the same bits whoever computes them (docs/sealed.md).
+
+A version can be recomputed only because of this. Nothing here may depend on the order in which updates came, on the
+number of threads, or on how a library adds up floats.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealed.codec import Differences
+from sealed.elements import BLOCK, CodecError, Floats, add, checked, flat
+from sealed.quantised import BITS, ONE, Integers, clip, norm, quantise, scaled, square_sum, squared_distances
+from sealed.spill import Spill, spill
+from sealed.tensors import DTYPES, FLOAT32, UNTRAINED, Spec, Tensor, TensorError, Tensors, check_like, spec_of
+
+MOST_THREADS = 2
+COLUMNS = 2**21  # elements of all clients that are in memory at once
+ROOM = 48 * 1024 * 1024
+
+
+class AggregationError(ValueError):
+    """Updates that no rule can make a version of."""
+
+
+class UnusableUpdate(AggregationError):
+    """One participant's update is the reason."""
+
+    def __init__(self, participant: str, reason: object) -> None:
+        super().__init__(f"{participant}: {reason}")
+        self.participant = participant
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One participant's differences; a `codec.Differences` is decoded only where it is read."""
+
+    participant: str
+    examples: int
+    differences: Mapping[str, Tensor] = field(repr=False)
+
+    def blocks(self, name: str) -> Iterator[Tensor]:
+        """The elements of one tensor in order, in blocks of `BLOCK` and a shorter last one, each within bounds."""
+        try:
+            if isinstance(self.differences, Differences):
+                yield from self.differences.blocks(name)
+            else:
+                yield from map(_within_bounds, _slices(flat(self.differences[name])))
+        except CodecError as error:
+            raise UnusableUpdate(self.participant, error) from error
+
+
+class Member(NamedTuple):
+    """An update, what it weighs in 2^20, and to how many parts of 2^20 its differences are shortened."""
+
+    update: Update
+    weight: int
+    factor: int = ONE
+
+
+class Round(NamedTuple):
+    base: Tensors
+    updates: list[Update]  # sorted by participant
+    spill: Spill
+
+    @property
+    def trained(self) -> list[Spec]:
+        return [spec for spec in spec_of(self.base) if spec.dtype == FLOAT32]
+
+
+Plan: TypeAlias = Callable[[Spec], Floats]  # from a trained tensor to its next elements
+
+
+def aggregate(rule: str, base: Tensors, updates: Iterable[Update], folder: Path | None = None) -> Tensors:
+    """The weights that follow `base`. Lazy updates are decoded tensor by tensor, so that many cost no more than one.
+
+    `folder` is where tensors are put aside, encrypted, when a rule must see all participants at once.
+    """
+    if rule not in RULES:
+        raise AggregationError(f"there is no rule {rule}")
+    ordered = _checked_updates(base, updates)
+    with spill(folder) as aside:
+        round_ = Round(base, ordered, aside)
+        plan = RULES[rule](round_)
+        return {spec.name: _next(round_, plan, spec) for spec in spec_of(base)}
+
+
+def weights_of(examples: Mapping[str, int]) -> dict[str, int]:
+    """By examples, in 2^20; what rounding leaves goes to the first participant."""
+    total = sum(examples.values())
+    weights = {participant: examples[participant] * ONE // total for participant in sorted(examples)}
+    weights[min(examples)] += ONE - sum(weights.values())
+    return weights
+
+
+def clip_factors(updates: Sequence[Update], trained: Sequence[Spec]) -> list[int]:
+    """Nobody comes further than the (lower) median of all norms."""
+    norms = [_norm(update, trained) for update in updates]
+    bound = sorted(norms)[(len(norms) - 1) // 2]
+    return [min(ONE, bound * ONE // length) if length else ONE for length in norms]
+
+
+def krum_choice(distances: Mapping[tuple[int, int], int], count: int) -> list[int]:
+    """Who stays: all but f, those whose nearest neighbours are nearest. f = a quarter, where Krum's bound allows it."""
+    outliers = max(0, min(count // 4, (count - 3) // 2))
+    near = max(0, count - outliers - 2)
+    scores = [
+        sum(sorted(distances[min(one, other), max(one, other)] for other in range(count) if other != one)[:near])
+        for one in range(count)
+    ]
+    return sorted(sorted(range(count), key=lambda one: (scores[one], one))[: count - outliers])
+
+
+def _fedavg(round_: Round) -> Plan:
+    return partial(_summed, round_, _members(round_.updates))
+
+
+def _norm_clip(round_: Round) -> Plan:
+    factors = clip_factors(round_.updates, round_.trained)
+    members = _members(round_.updates)
+    shortened = [member._replace(factor=factor) for member, factor in zip(members, factors, strict=True)]
+    return partial(_summed, round_, shortened)
+
+
+def _multi_krum(round_: Round) -> Plan:
+    distances: Counter[tuple[int, int]] = Counter()
+    for spec in round_.trained:
+        for columns in _columns(round_, spec):
+            distances.update(squared_distances([quantise(column) for column in columns]))
+    chosen = krum_choice(distances, len(round_.updates))
+    return partial(_summed, round_, _members([round_.updates[one] for one in chosen]))
+
+
+def _median(round_: Round) -> Plan:
+    count = len(round_.updates)
+    middle = slice((count - 1) // 2, count // 2 + 1)
+
+    def of_columns(columns: Floats) -> NDArray[np.float64]:
+        found = quantise(np.sort(columns, axis=0)[middle])
+        return scaled(found[0] + found[-1], BITS + 1)
+
+    return partial(_by_columns, round_, of_columns)
+
+
+def _trimmed_mean(round_: Round) -> Plan:
+    count = len(round_.updates)
+    cut = max(1, count // 5) if count >= 3 else 0
+    divisor = (count - 2 * cut) * 2.0**BITS
+
+    def of_columns(columns: Floats) -> NDArray[np.float64]:
+        kept = np.sort(columns, axis=0)[cut : count - cut]
+        mean: NDArray[np.float64] = quantise(kept).sum(axis=0) / divisor
+        return mean
+
+    return partial(_by_columns, round_, of_columns)
+
+
+RULES: dict[str, Callable[[Round], Plan]] = {
+    "fedavg.1": _fedavg,
+    "median.1": _median,
+    "trimmed-mean.1": _trimmed_mean,
+    "norm-clip.1": _norm_clip,
+    "multi-krum.1": _multi_krum,
+}
+
+
+def _checked_updates(base: Tensors, updates: Iterable[Update]) -> list[Update]:
+    ordered = sorted(updates, key=lambda update: update.participant)
+    if len({update.participant for update in ordered}) < max(1, len(ordered)):
+        raise AggregationError("no update, or two of one participant")
+    expected = spec_of(base)
+    if any(spec.dtype in UNTRAINED for spec in expected):
+        raise AggregationError("a base with floats that are not float32")
+    for update in ordered:
+        _refuse_unlike(update, expected)
+    return ordered
+
+
+def _refuse_unlike(update: Update, expected: tuple[Spec, ...]) -> None:
+    if update.examples < 1:
+        raise UnusableUpdate(update.participant, f"{update.examples} examples")
+    try:
+        if isinstance(update.differences, Differences):
+            update.differences.refuse_unless(expected)
+        else:
+            check_like(update.differences, expected)
+    except (CodecError, TensorError) as error:
+        raise UnusableUpdate(update.participant, error) from error
+
+
+def _members(updates: Sequence[Update]) -> list[Member]:
+    weights = weights_of({update.participant: update.examples for update in updates})
+    return [Member(update, weights[update.participant]) for update in updates]
+
+
+def _next(round_: Round, plan: Plan, spec: Spec) -> Tensor:
+    found = plan(spec) if spec.dtype == FLOAT32 else _carried(round_, spec)
+    return found.reshape(spec.shape)
+
+
+def _summed(round_: Round, members: Sequence[Member], spec: Spec) -> Floats:
+    threads = _threads_for(round_, members, spec)
+    if threads == 0:
+        return _summed_by_columns(round_, members, spec)
+    groups = [members[first::threads] for first in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        first, *others = pool.map(lambda group: _sum(group, spec), groups)
+    for other in others:
+        first += other
+    return _moved(round_.base[spec.name], _slices(first))
+
+
+def _threads_for(round_: Round, members: Sequence[Member], spec: Spec) -> int:
+    """As many as have room beside the result: each holds eight bytes an element, and a tensor that is being decoded."""
+    room = sum(one.nbytes for one in spec_of(round_.base)) + ROOM
+    fitting = room // (12 * spec.elements + 1)
+    worthwhile = MOST_THREADS if spec.elements >= 2 * BLOCK else 1
+    return min(worthwhile, len(members), os.cpu_count() or 1, fitting)
+
+
+def _sum(members: Sequence[Member], spec: Spec) -> Integers:
+    total = np.zeros(spec.elements, np.int64)
+    for member in members:
+        start = 0
+        for block in member.update.blocks(spec.name):
+            total[start : start + len(block)] += _weighed(member, block)
+            start += len(block)
+    return total
+
+
+def _weighed(member: Member, block: Tensor) -> Integers:
+    integers = clip(quantise(block), member.factor)
+    integers *= member.weight
+    return integers
+
+
+def _moved(base: Tensor, sums: Iterable[Integers]) -> Floats:
+    """base + Σ wq·2^-52: the weights' 2^20 times the differences' 2^32."""
+    return _assembled(base, (scaled(total, BITS + 20) for total in sums))
+
+
+def _summed_by_columns(round_: Round, members: Sequence[Member], spec: Spec) -> Floats:
+    there = round_._replace(updates=[member.update for member in members])
+
+    def sums() -> Iterator[Integers]:
+        for columns in _columns(there, spec):
+            yield sum(map(_weighed, members, columns), np.zeros(columns.shape[1], np.int64))
+
+    return _moved(round_.base[spec.name], sums())
+
+
+def _by_columns(round_: Round, rule: Callable[[Floats], NDArray[np.float64]], spec: Spec) -> Floats:
+    return _assembled(round_.base[spec.name], map(rule, _columns(round_, spec)))
+
+
+def _columns(round_: Round, spec: Spec) -> Iterator[Floats]:
+    """The same elements of every update under each other, as many as fit in memory; a row for each update."""
+    width = _width(len(round_.updates))
+    aside = round_.spill
+    rows = [_put_aside(aside, update.blocks(spec.name), width) for update in round_.updates]
+    for places in zip(*rows, strict=True):
+        yield np.stack([aside.get(place) for place in places])
+    aside.clear()
+
+
+def _width(rows: int) -> int:
+    return int(min(BLOCK, max(256, 2 ** ((COLUMNS // rows).bit_length() - 1))))
+
+
+def _put_aside(aside: Spill, blocks: Iterator[Tensor], width: int) -> list[int]:
+    return [aside.put(piece) for block in blocks for piece in _slices(block, width)]
+
+
+def _assembled(base: Tensor, differences: Iterable[NDArray[np.float64]]) -> Floats:
+    """float32(base + difference), added in float64."""
+    whole, start, before = np.empty(base.size, np.float32), 0, flat(base)
+    for difference in differences:
+        stop = start + len(difference)
+        with np.errstate(over="ignore"):
+            whole[start:stop] = before[start:stop].astype(np.float64) + difference
+        start = stop
+    if not np.isfinite(whole).all():
+        raise AggregationError("weights beyond float32")
+    return whole
+
+
+def _carried(round_: Round, spec: Spec) -> Tensor:
+    """`carry.1`: base and the largest difference, read as signed; of a bool, whether anyone changed it."""
+    dtype = DTYPES[spec.dtype]
+    signed = np.dtype(f"i{dtype.itemsize}")
+    largest = np.full(spec.elements, np.iinfo(signed).min, signed)
+    for update in round_.updates:
+        start = 0
+        for block in update.blocks(spec.name):
+            part = largest[start : start + len(block)]
+            np.maximum(part, block.view(signed), out=part)
+            start += len(block)
+    return add(flat(round_.base[spec.name]), largest.view(dtype))
+
+
+def _norm(update: Update, trained: Sequence[Spec]) -> int:
+    return norm(sum(square_sum(quantise(block)) for spec in trained for block in update.blocks(spec.name)))
+
+
+def _within_bounds(block: Tensor) -> Tensor:
+    return checked(block) if block.dtype == np.float32 else block
+
+
+def _slices(elements: Tensor, width: int = BLOCK) -> Iterator[Tensor]:
+    for start in range(0, len(elements), width):
+        yield elements[start : start + width]
