@@ -1,0 +1,60 @@
+"""The real embedded ledger as a process, for stories: services by their tokens, people by their own keys."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from custody.door import Door
+from custody.person import Person
+from gateway.ledger import WRITES
+from sealed.keys import PersonKey
+from sealed.records import Record
+from tests.verifier.forge import PEOPLE
+
+SERVICES = ("aggregator", "validator")
+
+
+@dataclass
+class RealLedger:
+    program: str
+    folder: Path
+    url: str
+    genesis: str
+
+    def __post_init__(self) -> None:
+        tokens = {name: (self.folder / "identities" / f"{name}.token").read_text() for name in (*SERVICES, "reader")}
+        self.doors = {name: Door(self.url, token.strip()) for name, token in tokens.items()}
+        self.people = {name: self.enroll(name, *PEOPLE[name]) for name in PEOPLE if name not in SERVICES}
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "blocks.log"
+
+    def now_s(self) -> int:
+        return int(time.time())
+
+    def enroll(self, name: str, msp: str, role: str) -> Person:
+        command = [self.program, "code", "--dir", self.folder, "--msp", msp, "--role", role, "--name", name]
+        code = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        return self.doors["reader"].enroll(code, PersonKey.generate(), name)
+
+    def submit(self, who: str, function: str, *arguments: bytes) -> Record:
+        if who in SERVICES:
+            return self.doors[who].submit(WRITES[function], arguments).result
+        return self.doors["reader"].act(self.people[who], function, arguments).result
+
+
+@contextmanager
+def serving(program: str, folder: Path) -> Iterator[RealLedger]:
+    command = [program, "serve", "--dir", folder, "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            ready = json.loads(process.stdout.readline())
+            yield RealLedger(program, folder, ready["url"], ready["genesis"])
+        finally:
+            process.terminate()
