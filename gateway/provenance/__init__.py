@@ -1,0 +1,1 @@
+"""Decisions about versions and runs, as pure functions: no database, no clock, no settings."""

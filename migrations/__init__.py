@@ -1,0 +1,1 @@
+"""How the gateway's tables came to be; run by `Database.migrate`."""
