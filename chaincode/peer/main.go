@@ -1,10 +1,12 @@
 // custody-chaincode hosts the contract on a Fabric peer, as a service that the peers of one organisation dial.
+// `custody-chaincode rules` prints the version of the rules that it has.
 package main
 
 import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 
 	"custody/chaincode/contract"
 
@@ -36,6 +38,10 @@ func (c chaincode) Invoke(stub shim.ChaincodeStubInterface) (response *peer.Resp
 
 func main() {
 	log.SetFlags(log.LstdFlags | log.LUTC)
+	if slices.Equal(os.Args[1:], []string{"rules"}) {
+		fmt.Println(contract.Rules)
+		return
+	}
 	if err := serve(); err != nil {
 		log.Fatalf("custody-chaincode: %v", err)
 	}
