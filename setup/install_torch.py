@@ -35,8 +35,8 @@ print(json.dumps(facts))
 TRY_TORCH = "import torch, torchvision; torch.ones(1).numpy(); print(torch.__version__)"
 
 TRY_FAILED = """\
-torch was installed, but does not import (its own words are above).
-Run `make distclean`, then `{again}` again."""
+torch is in place, but does not work beside this numpy (its own words are above).
+Run `make distclean`, then `{again}` again; with another CUSTODY_TORCH, if you named one."""
 
 NO_MUSL = """\
 torch is not published for this C library (musl, as on Alpine). Where a Python of yours has torch, use that one:

@@ -43,7 +43,7 @@ def installed_go() -> Path:
     wanted = digest(locked("go"))
     if environment.stamp("go") != wanted:
         with environment.alone() as installer:
-            say("installing Go into .venv: the PATH has none that is new enough (65 MB download, 270 MB installed)")
+            say("installing Go into .venv: the PATH has none that is new enough (75 MB download, 270 MB installed)")
             installer.install_locked("go")
             environment.set_stamp("go", wanted)
     return environment.folder / "bin" / "go"
