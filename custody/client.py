@@ -11,6 +11,7 @@ import httpx2
 from sealed.keys import Wrap
 
 TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
+EXPORT_TIMEOUT = httpx2.Timeout(3600.0, connect=5.0)
 
 
 class GatewayError(Exception):
@@ -67,7 +68,15 @@ class Gateway:
         return self._json(f"/versions/{version}")
 
     def export(self, model: str, destination: Path, **wish: object) -> None:
-        destination.write_bytes(self._ask("POST", f"/models/{model}/exports", json=wish).content)
+        """Evidence may be larger than memory, and its making take longer than any other answer."""
+        path = f"/models/{model}/exports"
+        try:
+            with self._http.stream("POST", path, json=wish, timeout=EXPORT_TIMEOUT) as response:
+                _raise_for(response)
+                with destination.open("wb") as file:
+                    file.writelines(response.iter_bytes())
+        except httpx2.TransportError as error:
+            raise GatewayUnreachable(0, f"the gateway at {self._http.base_url} does not answer ({error})") from error
 
     def _json(self, path: str) -> dict[str, Any]:
         answer: dict[str, Any] = self._ask("GET", path).json()
@@ -78,9 +87,14 @@ class Gateway:
             response = self._http.request(method, path, **body)
         except httpx2.TransportError as error:
             raise GatewayUnreachable(0, f"the gateway at {self._http.base_url} does not answer ({error})") from error
-        if not response.is_success:
-            raise GatewayError(response.status_code, _detail(response))
+        _raise_for(response)
         return response
+
+
+def _raise_for(response: httpx2.Response) -> None:
+    if not response.is_success:
+        response.read()
+        raise GatewayError(response.status_code, _detail(response))
 
 
 def _detail(response: httpx2.Response) -> str:

@@ -184,7 +184,8 @@ class Consortium:
             self.person_file(name).parent.mkdir(parents=True, exist_ok=True)
             self.command("keys", "enroll", name, "--code", code, "--out", self.person_file(name))
 
-    def make_api_keys(self) -> None:
+    def make_gateway_keys(self) -> None:
+        run_custody("gateway", "keys", environment=self.gateway_environment)
         for role in ("operator", "validator"):
             key = run_custody(
                 "gateway", "key", "add", f"demo-{role}", "--role", role, environment=self.gateway_environment

@@ -154,7 +154,7 @@ def set_up(consortium: Consortium) -> None:
     consortium.start("ledger")
     consortium.enroll_people()
     consortium.prepare_data()
-    consortium.make_api_keys()
+    consortium.make_gateway_keys()
     consortium.start("gateway")
     consortium.create_model()
     consortium.admit_sites()
@@ -225,7 +225,8 @@ def _tell(story: Story, folder: Path) -> None:
     print(f"""
 {LINE}
 Two sites trained {facts["rounds"]} rounds ({accuracy}) and shared no data.
-olga asked to go back, paul agreed; {rollback["seconds_to_effective"]} s later version {facts["live"]} was live at both sites.
+olga asked to go back, paul agreed, and {rollback["seconds_to_effective"]} s later
+version {facts["live"]} was live at both sites.
 {facts["blocks"]} blocks hold it all; {trained} of {trained} trained versions were recomputed bit for bit.
 One byte changed: refused.
 
