@@ -27,7 +27,7 @@ func (l *Ledger) Evaluate(_ context.Context, call rest.Call) (rest.Answer, error
 	var answer rest.Answer
 	p := proposal{genesis: l.genesis.hash, function: call.Function, arguments: call.Arguments, claimedAt: uint64(l.settings.Clock().UnixMilli())}
 	err := l.index.view(func(v indexView) error {
-		answer.Block = v.height()
+		answer.Block = v.height
 		found, err := simulate(l.executor.rules, committedView{l.values, v}, p, txid{})
 		answer.Result = found.result
 		return err

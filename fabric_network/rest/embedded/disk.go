@@ -39,3 +39,8 @@ func syncFolder(path string) error {
 	defer folder.Close()
 	return folder.Sync()
 }
+
+func openForCheck(path string) (disk, error) {
+	file, err := os.Open(path)
+	return fileDisk{file}, err
+}

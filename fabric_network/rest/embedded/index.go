@@ -44,21 +44,27 @@ var (
 	checkpointKey     = []byte("newest")
 )
 
+// change is an entry with the one that it replaced in the same layer, for those who still look at an earlier height.
+type change struct {
+	entry
+	before *change
+}
+
 // layer is what blocks have changed since the index's file was last written.
 type layer struct {
-	state        map[string]entry
-	transactions map[string]entry // by the 32 bytes of the txid
-	number       uint64           // newest block in it
+	state        map[string]change
+	transactions map[string]change // by the 32 bytes of the txid
+	number       uint64            // newest block in it
 	head         digest
 }
 
 func newLayer() *layer {
-	return &layer{state: map[string]entry{}, transactions: map[string]entry{}}
+	return &layer{state: map[string]change{}, transactions: map[string]change{}}
 }
 
 func (l *layer) size() int { return len(l.state) + len(l.transactions) }
 
-func (l *layer) bucket(name []byte) map[string]entry {
+func (l *layer) bucket(name []byte) map[string]change {
 	if bytes.Equal(name, stateBucket) {
 		return l.state
 	}
@@ -94,11 +100,30 @@ func (l *layer) addTransaction(place version, tx span, at int64) error {
 		return err
 	}
 	id := txidOf(parts[0].bytes())
-	l.transactions[string(id[:])] = entry{place, at + int64(tx.at), uint32(tx.size())}
+	l.transactions[string(id[:])] = change{entry: entry{place, at + int64(tx.at), uint32(tx.size())}}
 	return eachPair(changes[1], func(key, value span) error {
-		l.state[string(key.bytes())] = entry{place, at + int64(value.at), uint32(value.size())}
+		l.set(string(key.bytes()), entry{place, at + int64(value.at), uint32(value.size())})
 		return nil
 	})
+}
+
+func (l *layer) set(key string, to entry) {
+	next := change{entry: to}
+	if old, changed := l.state[key]; changed {
+		next.before = &old
+	}
+	l.state[key] = next
+}
+
+// find is the newest entry of a key at a height.
+func (l *layer) find(bucket []byte, key string, height uint64) (entry, bool) {
+	found, ok := l.bucket(bucket)[key]
+	for at := &found; ok && at != nil; at = at.before {
+		if at.version.block <= height {
+			return at.entry, true
+		}
+	}
+	return entry{}, false
 }
 
 // checkpoint says how far the index's file is, and sums up its entries so that damage in it is noticed.
@@ -143,6 +168,7 @@ type index struct {
 	mutex    sync.RWMutex
 	fresh    *layer
 	flushing *layer
+	height   uint64 // newest block
 }
 
 // openIndex opens an index's file and walks it once. The error says why it cannot be used; it can be rebuilt then.
@@ -163,7 +189,7 @@ func openIndex(path string) (found *index, err error) {
 		return nil, err
 	}
 	checkpoint, err := verifyIndex(db)
-	return &index{db: db, checkpoint: checkpoint, fresh: newLayer()}, err
+	return &index{db: db, checkpoint: checkpoint, fresh: newLayer(), height: checkpoint.number}, err
 }
 
 func createIndex(path string, genesis digest) (*index, error) {
@@ -221,7 +247,9 @@ func sumUp(tx *bolt.Tx, said checkpoint) error {
 func (i *index) add(data []byte, at int64) error {
 	i.mutex.Lock()
 	defer i.mutex.Unlock()
-	return i.fresh.add(data, at)
+	err := i.fresh.add(data, at)
+	i.height = i.fresh.number
+	return err
 }
 
 // pending is how many entries wait to be written to the file.
@@ -271,7 +299,7 @@ func (i *index) turn() *layer {
 }
 
 // put writes entries in the order of their keys, which is what a B+tree is quick at.
-func (c *checkpoint) put(bucket *bolt.Bucket, name []byte, entries map[string]entry) error {
+func (c *checkpoint) put(bucket *bolt.Bucket, name []byte, entries map[string]change) error {
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
 		value := entries[key].encode()
 		if old := bucket.Get([]byte(key)); old != nil {
@@ -287,35 +315,28 @@ func (c *checkpoint) put(bucket *bolt.Bucket, name []byte, entries map[string]en
 
 func (i *index) close() error { return i.db.Close() }
 
-// view holds the index still while visit looks: everything that it finds belongs to one height.
+// view looks at the index as it is now: everything that visit finds belongs to one height, while blocks go on arriving.
 func (i *index) view(visit func(v indexView) error) error {
+	v, err := i.snapshot()
+	if err != nil {
+		return fmt.Errorf("read the index: %w", err)
+	}
+	defer v.tx.Rollback()
+	return visit(v)
+}
+
+func (i *index) snapshot() (indexView, error) {
 	i.mutex.RLock()
 	defer i.mutex.RUnlock()
-	return i.db.View(func(tx *bolt.Tx) error { return visit(indexView{i, tx}) })
+	tx, err := i.db.Begin(false)
+	return indexView{i, tx, i.height, []*layer{i.fresh, i.flushing}}, err
 }
 
 type indexView struct {
-	index *index
-	tx    *bolt.Tx
-}
-
-// height is the newest block that the view knows.
-func (v indexView) height() uint64 {
-	height := v.index.checkpointed(v.tx)
-	for _, layer := range []*layer{v.index.flushing, v.index.fresh} {
-		if layer != nil {
-			height = max(height, layer.number)
-		}
-	}
-	return height
-}
-
-func (i *index) checkpointed(tx *bolt.Tx) uint64 {
-	c, err := decodeCheckpoint(tx.Bucket(checkpointBucket).Get(checkpointKey))
-	if err != nil {
-		return 0
-	}
-	return c.number
+	index  *index
+	tx     *bolt.Tx
+	height uint64
+	layers []*layer // newest first
 }
 
 func (v indexView) state(key string) (entry, bool, error) { return v.find(stateBucket, key) }
@@ -325,13 +346,8 @@ func (v indexView) transaction(id txid) (entry, bool, error) {
 }
 
 func (v indexView) find(bucket []byte, key string) (entry, bool, error) {
-	for _, layer := range []*layer{v.index.fresh, v.index.flushing} {
-		if layer == nil {
-			continue
-		}
-		if found, ok := layer.bucket(bucket)[key]; ok {
-			return found, true, nil
-		}
+	if found, ok := v.inMemory(bucket, key); ok {
+		return found, true, nil
 	}
 	data := v.tx.Bucket(bucket).Get([]byte(key))
 	if data == nil {
@@ -339,4 +355,18 @@ func (v indexView) find(bucket []byte, key string) (entry, bool, error) {
 	}
 	found, err := decodeEntry(data)
 	return found, err == nil, err
+}
+
+func (v indexView) inMemory(bucket []byte, key string) (entry, bool) {
+	v.index.mutex.RLock()
+	defer v.index.mutex.RUnlock()
+	for _, layer := range v.layers {
+		if layer == nil {
+			continue
+		}
+		if found, ok := layer.find(bucket, key, v.height); ok {
+			return found, true
+		}
+	}
+	return entry{}, false
 }

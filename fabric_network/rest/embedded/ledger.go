@@ -37,6 +37,8 @@ type Settings struct {
 	Logger *slog.Logger
 	// Observe is told how long a step took: "execute" by function, "commit" without.
 	Observe func(step, function string, took time.Duration)
+
+	open func(path string) (disk, error) // openDisk, except in tests of what disks do
 }
 
 // Ledger is an open ledger. It implements rest.Backend.
@@ -66,6 +68,9 @@ func Open(s Settings) (*Ledger, error) {
 	held, err := lock(s.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if s.open == nil {
+		s.open = openDisk
 	}
 	l := &Ledger{settings: s, lock: held, closing: make(chan struct{})}
 	if err := l.open(); err != nil {
@@ -116,12 +121,12 @@ func (l *Ledger) unfounded() bool {
 }
 
 func (l *Ledger) openFiles() error {
-	mark, err := openDisk(l.path(acknowledgedName))
+	mark, err := l.settings.open(l.path(acknowledgedName))
 	if err != nil {
 		return fmt.Errorf("open the acknowledged mark: %w", err)
 	}
 	l.mark = acknowledged{mark}
-	log, err := openDisk(l.path(logName))
+	log, err := l.settings.open(l.path(logName))
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 const (
 	frameOverhead = 8 // length before, CRC after
 	maxBlock      = 32 << 20
+	minBlock      = 3*4 + headerSize // also keeps zeros, whose checksum is zero, from being a frame
 )
 
 // errUnsettled says that a failed block could not be cut off again: whether it will be there after a crash is unknown.
@@ -63,7 +64,7 @@ func (l *blockLog) append(b block) (data []byte, at int64, err error) {
 	if err := l.writeDurably(frame(data), at); err != nil {
 		l.settled.Store(false)
 		if l.settle() != nil {
-			return nil, 0, errors.Join(err, errUnsettled)
+			return nil, 0, fmt.Errorf("%w; %w", err, errUnsettled)
 		}
 		return nil, 0, err
 	}

@@ -153,7 +153,7 @@ func (w *walk) frame() ([]byte, error) {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	size := int64(binary.BigEndian.Uint32(length[:]))
-	if size > maxBlock {
+	if size < minBlock || size > maxBlock {
 		return nil, w.bad("its length is impossible")
 	}
 	if size > w.size-w.at-frameOverhead {

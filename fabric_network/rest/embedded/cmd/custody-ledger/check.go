@@ -1,5 +1,20 @@
 package main
 
-import "errors"
+import (
+	"encoding/json"
+	"flag"
+	"os"
 
-func check([]string) error { return errors.New("not built yet") }
+	"custody/fabric_network/rest/embedded"
+)
+
+func check(arguments []string) error {
+	flags := flag.NewFlagSet("check", flag.ExitOnError)
+	dir := flags.String("dir", "", "the ledger's folder")
+	flags.Parse(arguments)
+	report, err := embedded.Check(*dir, rules)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(report)
+}

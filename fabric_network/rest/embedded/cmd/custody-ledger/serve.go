@@ -41,7 +41,7 @@ func serveUntil(stop context.Context, dir, listen string, logger *slog.Logger) (
 	metrics := rest.NewMetrics()
 	ledger, err := embedded.Open(embedded.Settings{
 		Dir: dir, Clock: time.Now, Logger: logger, Observe: metrics.Observe,
-		Rules: func(genesis string) embedded.Rules { return contract.Contract{Genesis: genesis} },
+		Rules: rules,
 	})
 	if err != nil {
 		return err
@@ -63,6 +63,8 @@ func serveUntil(stop context.Context, dir, listen string, logger *slog.Logger) (
 	announce(listener, ledger.Genesis())
 	return answer(stop, listener, door, logger)
 }
+
+func rules(genesis string) embedded.Rules { return contract.Contract{Genesis: genesis} }
 
 // identities are what the door may do in whose name.
 func identities(folder *authority.Folder) []rest.Identity {
