@@ -120,14 +120,14 @@ def krum_choice(distances: Mapping[tuple[int, int], int], count: int) -> list[in
 
 
 def _fedavg(round_: Round) -> Plan:
-    return partial(_summed, round_, _members(round_.updates))
+    return _summed(round_, _members(round_.updates))
 
 
 def _norm_clip(round_: Round) -> Plan:
     factors = clip_factors(round_.updates, round_.trained)
     members = _members(round_.updates)
     shortened = [member._replace(factor=factor) for member, factor in zip(members, factors, strict=True)]
-    return partial(_summed, round_, shortened)
+    return _summed(round_, shortened)
 
 
 def _multi_krum(round_: Round) -> Plan:
@@ -136,7 +136,7 @@ def _multi_krum(round_: Round) -> Plan:
         for columns in _columns(round_, spec):
             distances.update(squared_distances([quantise(column) for column in columns]))
     chosen = krum_choice(distances, len(round_.updates))
-    return partial(_summed, round_, _members([round_.updates[one] for one in chosen]))
+    return _summed(round_, _members([round_.updates[one] for one in chosen]))
 
 
 def _median(round_: Round) -> Plan:
@@ -206,34 +206,57 @@ def _next(round_: Round, plan: Plan, spec: Spec) -> Tensor:
     return found.reshape(spec.shape)
 
 
-def _summed(round_: Round, members: Sequence[Member], spec: Spec) -> Floats:
-    threads = _threads_for(round_, members, spec)
-    if threads == 0:
+def _summed(round_: Round, members: Sequence[Member]) -> Plan:
+    """One update after the other where the sums of the whole model have room, else tensor by tensor."""
+    model, largest = _sizes(round_.base)
+    threads = min(_worthwhile(members), (2 * model + ROOM - largest) // (2 * model + 1))
+    if threads < 1:
+        return partial(_summed_tensor, round_, members)
+    totals = _sums(members, round_.trained, threads)
+    return lambda spec: _moved(round_.base[spec.name], _slices(totals.pop(spec.name)))
+
+
+def _summed_tensor(round_: Round, members: Sequence[Member], spec: Spec) -> Floats:
+    model, _ = _sizes(round_.base)
+    if 3 * spec.nbytes > model + ROOM:
         return _summed_by_columns(round_, members, spec)
+    return _moved(round_.base[spec.name], _slices(_sums(members, [spec], 1)[spec.name]))
+
+
+def _sizes(base: Tensors) -> tuple[int, int]:
+    """Bytes of the model, and of its largest tensor."""
+    sizes = [spec.nbytes for spec in spec_of(base)]
+    return sum(sizes), max(sizes, default=0)
+
+
+def _worthwhile(members: Sequence[Member]) -> int:
+    return min(MOST_THREADS, len(members), os.cpu_count() or 1)
+
+
+def _sums(members: Sequence[Member], specs: Sequence[Spec], threads: int) -> dict[str, Integers]:
+    """Σ wq. In integers it does not matter who adds up what."""
     groups = [members[first::threads] for first in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
-        first, *others = pool.map(lambda group: _sum(group, spec), groups)
+        total, *others = pool.map(lambda group: _sums_of(group, specs), groups)
     for other in others:
-        first += other
-    return _moved(round_.base[spec.name], _slices(first))
-
-
-def _threads_for(round_: Round, members: Sequence[Member], spec: Spec) -> int:
-    """As many as have room beside the result: each holds eight bytes an element, and a tensor that is being decoded."""
-    room = sum(one.nbytes for one in spec_of(round_.base)) + ROOM
-    fitting = room // (12 * spec.elements + 1)
-    worthwhile = MOST_THREADS if spec.elements >= 2 * BLOCK else 1
-    return min(worthwhile, len(members), os.cpu_count() or 1, fitting)
-
-
-def _sum(members: Sequence[Member], spec: Spec) -> Integers:
-    total = np.zeros(spec.elements, np.int64)
-    for member in members:
-        start = 0
-        for block in member.update.blocks(spec.name):
-            total[start : start + len(block)] += _weighed(member, block)
-            start += len(block)
+        for name, sums in other.items():
+            total[name] += sums
     return total
+
+
+def _sums_of(members: Sequence[Member], specs: Sequence[Spec]) -> dict[str, Integers]:
+    totals = {spec.name: np.zeros(spec.elements, np.int64) for spec in specs}
+    for member in members:
+        for name, total in totals.items():
+            _add(member, name, total)
+    return totals
+
+
+def _add(member: Member, name: str, total: Integers) -> None:
+    start = 0
+    for block in member.update.blocks(name):
+        total[start : start + len(block)] += _weighed(member, block)
+        start += len(block)
 
 
 def _weighed(member: Member, block: Tensor) -> Integers:

@@ -20,6 +20,7 @@ Floats: TypeAlias = NDArray[np.float32]
 
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _SIGN_OFF = np.uint32(0x7FFFFFFF)
+_LIMIT_BYTE = 0x44  # its first byte
 _LIMIT_BITS = np.uint32(0x44800000)  # of 2^10; those of infinities and NaN lie above
 
 
@@ -145,7 +146,8 @@ def _decode_bf16(spec: Spec, content: Bytes, _base: Tensor) -> Iterator[Tensor]:
         bits <<= 8
         bits |= low[start : start + BLOCK]
         bits <<= 16
-        yield checked(bits.view(np.float32))
+        block = bits.view(np.float32)
+        yield checked(block) if (high[start : start + BLOCK] & 0x7F).max() >= _LIMIT_BYTE else block
 
 
 def _encode_int8(weights: Tensor, base: Tensor) -> Bytes:

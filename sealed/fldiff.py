@@ -10,6 +10,7 @@ import io
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ SEGMENT = 1024 * 1024
 TAG = 16
 LARGEST_PREFIX = 4096
 _COMMITMENT = 32
+_threads = threading.local()
 _SALT = 32
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -193,8 +195,8 @@ def read_context(blob: Bytes) -> Context:
 class VerifiedBlob:
     """A blob whose segments were all verified once and are opened again wherever the plaintext is read.
 
-    So hundreds of updates can be read side by side, each costing one segment of memory. A file that changes
-    meanwhile is refused at the segment that changed.
+    So hundreds of updates can be read side by side: a thread holds one segment, whichever it read last. A file that
+    changes meanwhile is refused at the segment that changed.
     """
 
     def __init__(self, blob: Bytes | Path, expected: Mapping[str, object], key_for: KeyFor) -> None:
@@ -202,22 +204,23 @@ class VerifiedBlob:
         for _ in self._unlocked.segments():
             pass
         self.size = self._unlocked.layout.length
-        self._held, self._plain = -1, b""
 
     def read(self, start: int, stop: int) -> bytes:
         if not 0 <= start <= stop <= self.size:
             raise MalformedBlob(f"{start}…{stop} is not within {self.size} bytes")
         layout = self._unlocked.layout
-        found = bytearray()
-        for index in range(layout.holding(start), layout.holding(max(start, stop - 1)) + 1):
-            begin = layout.plain(index).start
-            found += self._segment(index)[max(start - begin, 0) : stop - begin]
-        return bytes(found)
+        parts = [
+            self._segment(index)[max(start - layout.plain(index).start, 0) : stop - layout.plain(index).start]
+            for index in range(layout.holding(start), layout.holding(max(start, stop - 1)) + 1)
+        ]
+        return b"".join(parts)
 
     def _segment(self, index: int) -> bytes:
-        if index != self._held:
-            self._plain, self._held = bytes(self._unlocked.segment(index)), index
-        return self._plain
+        held: tuple[_Unlocked, int, bytes] | None = getattr(_threads, "held", None)
+        if held is None or held[0] is not self._unlocked or held[1] != index:
+            held = self._unlocked, index, bytes(self._unlocked.segment(index, _buffer()))
+            _threads.held = held
+        return held[2]
 
 
 class _MemoryBytes:
@@ -256,20 +259,29 @@ class _Unlocked:
             raise CommitmentMismatch("this blob was sealed with another key")
         self.layout = head.layout
         self._cipher = AESGCM(key)
-        self._buffer = memoryview(bytearray(SEGMENT))
 
     def segments(self) -> Iterator[memoryview]:
-        return map(self.segment, range(self.layout.count))
+        """Each one is written over by the next."""
+        buffer = _buffer()
+        for index in range(self.layout.count):
+            yield self.segment(index, buffer)
 
-    def segment(self, index: int) -> memoryview:
-        """The next call writes over what this one returned."""
+    def segment(self, index: int, buffer: memoryview) -> memoryview:
         sealed = self._blob.read(self.layout.sealed(index))
-        plain = self._buffer[: len(sealed) - TAG]
+        plain = buffer[: max(0, len(sealed) - TAG)]
         try:
             self._cipher.decrypt_into(self.layout.nonce(index), sealed, None, plain)
         except (InvalidTag, ValueError) as error:
             raise SegmentRefused(f"segment {index} does not open") from error
         return plain
+
+
+def _buffer() -> memoryview:
+    """One for all segments of a thread: fresh memory for each would cost more than the cipher."""
+    if not hasattr(_threads, "buffer"):
+        _threads.buffer = memoryview(bytearray(SEGMENT))
+    found: memoryview = _threads.buffer
+    return found
 
 
 def _begin(length: int, ctx: Context, key: bytes, salt: bytes) -> tuple[bytes, _Layout, AESGCM]:
@@ -291,7 +303,6 @@ def _derive(key: bytes, salt: bytes, header: bytes) -> tuple[bytes, bytes]:
 
 
 def _encrypted(pieces: Iterator[memoryview], layout: _Layout, cipher: AESGCM) -> Iterator[memoryview]:
-    """One buffer for all segments: fresh memory for each would cost more than the encryption."""
     buffer = memoryview(bytearray(SEGMENT))
     for index, piece in enumerate(pieces):
         segment = buffer[: len(piece) + TAG]
