@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from gateway.api import acks, blobs, health, join, models, problems, tasks, training, updates, versions
+from gateway.api import acks, blobs, exports, health, join, models, problems, tasks, training, updates, versions
 from gateway.background import Background
 from gateway.system import System
 
 PREFIX = "/api/v1"
-ROUTERS = (join, tasks, blobs, updates, acks, training, models, versions)
+ROUTERS = (join, tasks, blobs, updates, acks, training, models, versions, exports)
 
 
 def build(system: System, background: Background) -> FastAPI:
