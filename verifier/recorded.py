@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sealed.records import number_at, parse, record_at, text_at
 from verifier.archive import Archive
 from verifier.blocks import Position, Transaction, Write
+from verifier.ledger import announced
 from verifier.report import Broken, Place
 from verifier.state import LIMIT
 
@@ -26,7 +27,7 @@ class Recorded:
     copies: dict[str, bytes] = field(default_factory=dict)
 
     def visit(self, at: Position, tx: Transaction) -> None:
-        for index, write in enumerate(tx.effects.writes):
+        for index, write in enumerate(write for write in tx.effects.writes if announced(write.key)):
             schema = schema_made(write, tx.txid, self.model)
             if schema:
                 self.counts[schema] += 1
@@ -45,8 +46,6 @@ class Recorded:
 
 def schema_made(write: Write, txid: str, model: str) -> str:
     """The schema of the record that this write put on the ledger first, if it is one of the model (or of none)."""
-    if write.key.startswith("record/"):
-        return ""
     state = parse(write.value, limit=LIMIT)
     if state.get("txid") != txid or "record" not in state:
         return ""

@@ -147,7 +147,7 @@ class Report:
 
     def text(self) -> str:
         width = max((len(check.name) for check in self.checks), default=0)
-        about = ", ".join(f"{name} {value}" for name, value in self.subject.items())
+        about = "\n".join(f"{name:12} {value}" for name, value in self.subject.items())
         return "\n".join((about, "", *(_line(check, width) for check in self.checks), "", self.sentence))
 
     def json(self) -> str:

@@ -18,10 +18,33 @@ from verifier.recorded import Recorded
 from verifier.report import Broken, CannotDecide, Check, Place, Report, Status, Stop, Tally, Verdict
 from verifier.trust import Pin, Trust
 
+AFTER_PIN = "after the pin"
 BUNDLE_CHECKS = ("archive", "manifest", "files", "exporter")
 CONTENT_CHECKS = ("records", "counts")
-TRUST_CHECKS = ("genesis", "pin", "after the pin")
+TRUST_CHECKS = ("genesis", "pin", AFTER_PIN)
 EMBEDDED = "embedded"
+MEANING = {
+    "archive": "one zip that can be read in one way",
+    "manifest": "lists what is inside, and nothing else is",
+    "files": "are those that the manifest lists",
+    "exporter": "signed by a key that you named",
+    "blocks": "decode, in their one encoding",
+    "chain": "each follows the one before, and holds the transactions it names",
+    "ledger signature": "by the key of block 0",
+    "transactions": "for this ledger, none twice",
+    "certificates": "of block 0's organisations, valid when it was signed",
+    "signatures": "by the creators' keys",
+    "reads": "what was written last",
+    "rules": "replayed: the same states, byte for byte",
+    "events": "announce what was written",
+    "genesis": "the ledger that you named",
+    "pin": "the head noted down earlier is on this chain",
+    "records": "copies say what the blocks say",
+    "counts": "of records, as in the blocks",
+    "blobs": "are the anchored ones",
+    "versions": "open to the weights recorded",
+    "recompute": "aggregated again from their updates, bit for bit",
+}
 
 
 def verify_bundle(path: Path, trust: Trust, keys: Sequence[SealingKey]) -> Report:
@@ -129,12 +152,12 @@ def check_covered(ledger: Ledger, pinned: int, tally: Tally) -> None:
     """A pin vouches for what came before it. What came after could still be written anew by who holds the keys."""
     later = ledger.head.number - pinned
     if later and pinned:
-        tally.skip("after the pin", f"blocks {pinned + 1} to {ledger.head.number} are consistent, and pinned by nobody")
+        tally.skip(AFTER_PIN, f"blocks {pinned + 1} to {ledger.head.number} are consistent, and pinned by nobody")
     elif pinned:
-        tally.hold("after the pin")
-        tally.describe("after the pin", "the pinned block is the newest one")
+        tally.hold(AFTER_PIN)
+        tally.describe(AFTER_PIN, "the pinned block is the newest one")
     else:
-        tally.skip("after the pin", "no head pinned")
+        tally.skip(AFTER_PIN, "no head pinned")
 
 
 def check_records(archive: Archive, manifest: Manifest, recorded: Recorded, tally: Tally) -> None:
@@ -153,6 +176,7 @@ def check_counts(manifest: Manifest, recorded: Recorded) -> None:
 
 
 def conclude(tally: Tally, subject: dict[str, str | int]) -> Report:
+    tally.details = {**MEANING, **tally.details}
     checks = tally.checks()
     verdict = verdict_of(checks, tally)
     return Report(subject, checks, verdict, sentence_of(verdict, checks))
@@ -174,7 +198,8 @@ def sentence_of(verdict: Verdict, checks: Sequence[Check]) -> str:
     rest = f"; NOT CHECKED: {', '.join(unchecked)}" if unchecked else ""
     match verdict:
         case Verdict.VERIFIED:
-            return f"VERIFIED: {passed} checks passed{rest}."
+            how_far = " up to the pinned block" if AFTER_PIN in unchecked else ""
+            return f"VERIFIED{how_far}: {passed} checks passed{rest}."
         case Verdict.CONSISTENT:
             return f"INTERNALLY CONSISTENT only: {passed} checks passed, but no head was pinned outside of it{rest}."
         case Verdict.UNDECIDED:

@@ -38,7 +38,7 @@ class RealLedger:
         return int(time.time())
 
     def enroll(self, name: str, msp: str, role: str) -> Person:
-        command = [self.program, "code", "--dir", self.folder, "--msp", msp, "--role", role, "--name", name]
+        command = [self.program, "code", "--dir", str(self.folder), "--msp", msp, "--role", role, "--name", name]
         code = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         return self.doors["reader"].enroll(code, PersonKey.generate(), name)
 
@@ -50,7 +50,7 @@ class RealLedger:
 
 @contextmanager
 def serving(program: str, folder: Path) -> Iterator[RealLedger]:
-    command = [program, "serve", "--dir", folder, "--listen", "127.0.0.1:0"]
+    command = [program, "serve", "--dir", str(folder), "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -28,7 +28,8 @@ NO_REASON = {"reason_code": "other", "text_hash": ""}
 
 
 class Submits(Protocol):
-    genesis: str
+    @property
+    def genesis(self) -> str: ...
 
     def now_s(self) -> int: ...
     def submit(self, who: str, function: str, *arguments: bytes) -> Record: ...
@@ -302,3 +303,130 @@ def a_short_life(story: Story) -> None:
     story.approve(request)
     story.carry_out(request)
     story.grow(9080)
+
+
+def a_long_life(story: Story) -> None:
+    """Every function of the contract, and most of what each can come to."""
+    story.begin(patience_threshold=2)
+    first = story.grow(9000)
+    misfits(story)
+    second = story.register(story.version_record())
+    story.validate(second, 9200)
+    story.validate(second, 9210)  # decided already
+    story.promote(second)
+    story.validate(second, 9150, "test")
+    story.validate(second, 9151, "rescore", TEST)
+    story.validate(first, 9001)  # outdated
+    a_bad_version_is_left_behind(story, second)
+    people_decide(story, first)
+    emergencies(story)
+    housekeeping(story)
+
+
+def misfits(story: Story) -> None:
+    """A round with everything that can be wrong about an update."""
+    a, b, c = story.sites.values()
+    story.open_round([a.name, b.name])
+    good = story.update(a)
+    items = [
+        good, good,  # the same again: the same result
+        (story.update(b)[0], good[1]),  # signed by somebody else
+        story.update(c),  # not invited
+        story.update(b, round=77),  # no such round
+        story.update(b, examples=5000),  # more than its shard holds
+        story.update(b, shard=a.shard),
+        story.update(b, blob=parse(good[0])["blob"]),  # somebody else's blob
+        story.update(b, participant="nobody"),
+        story.update(b, model="other"),
+    ]  # fmt: skip
+    story.anchor(items)
+    story.anchor([story.update(b)], who="paul")  # anyone brings what is signed
+    story.anchor([story.update(b)])  # a second one of the same participant
+    story.close_round()
+    story.anchor([story.update(a)])  # late
+
+
+def a_bad_version_is_left_behind(story: Story, target: str) -> None:
+    bad = story.grow(8000)
+    story.roll_back(bad, target, [bad])
+    story.acknowledge(["site-a", "site-b"])
+    story.acknowledge(["site-a"])
+    story.acknowledge(["site-c"], weights="0f" * 32)
+    poisoned = story.round
+    story.set_status("site-c", 1, "excluded", who="aggregator", decision=bad)
+    excluded = [story.excluded("site-c", "excluded.1", 1, poisoned)]
+    again = story.register(story.version_record("replay", poisoned, excluded))
+    story.validate(again, 9220)
+    story.promote(again)
+    story.collect(["site-a", "site-b"])
+    story.register(story.version_record(excluded=[story.excluded("site-b", "norm.1", 12)]))
+    story.validate(story.versions[-1], 9100)  # tolerated once
+    story.promote(story.versions[-1])
+    slipping = story.grow(9090, ["site-a"])  # and not twice
+    story.roll_back(slipping, again)
+    story.set_status("site-c", 2, "reinstated")
+    story.set_status("site-b", 1, "left")
+    story.set_status("site-b", 2, "active")
+    rotate_key(story, story.sites["site-a"])
+
+
+def rotate_key(story: Story, site: Site) -> None:
+    site.signing, site.sealing = SigningKey.generate(), SealingKey.generate()
+    record = encode({
+        "schema": "participant-key.1", "model": MODEL, "participant": site.name, "number": 1,
+        "ed25519": site.signing.public, "x25519": site.sealing.public,
+    })  # fmt: skip
+    story.ledger.submit("anna", "RotateParticipantKey", record, story.signed(site, record).encode())
+
+
+def people_decide(story: Story, target: str) -> None:
+    rejected = story.request(target, who="otto")
+    story.say("petra", "RejectRollback", "rollback-rejection.1", request=record_id(rejected), text_hash="")
+    taken_back = story.request(target, who="otto", incident="INC-8")
+    story.say("otto", "RejectRollback", "rollback-rejection.1", request=record_id(taken_back), text_hash="")
+    drill = story.request(target, reason_code="drill", drill=True)
+    story.approve(drill)
+    story.carry_out(drill)
+    asked = story.request(target, quarantine=[story.versions[-1]])
+    story.approve(asked)
+    story.carry_out(asked)
+    fields = {"grants": [{"msp": msp, "role": role} for msp, role in GRANTS], "keys": story.recipients()}
+    policy: Record = {**story.policy, "accuracy_tolerance": 60}
+    proposal: Record = {"schema": "policy-proposal.1", "model": MODEL, "number": 2, "policy": policy}
+    bytes_of = encode({**proposal, **fields})
+    story.ledger.submit("olga", "ProposePolicy", bytes_of)
+    story.say("paul", "ApprovePolicy", "policy-approval.1", proposal=record_id(bytes_of))
+    story.policy_number = 2
+    story.ledger.submit("olga", "ProposePolicy", bytes_of)  # the same record again: the first answer
+
+
+def emergencies(story: Story) -> None:
+    newest = story.grow(9100, ["site-a", "site-b"])
+    older = story.versions[1]
+    broken = story.request(older, break_glass=True, reason_code="security_incident", quarantine=[newest])
+    story.carry_out(broken)
+    story.say("paul", "ReviewBreakGlass", "break-glass-review.1", request=record_id(broken), verdict="justified",
+              text_hash="")  # fmt: skip
+    story.acknowledge(["site-a"])
+
+
+def housekeeping(story: Story) -> None:
+    story.say("aggregator", "Freeze", "freeze.1", expected_seq=story.seq, **NO_REASON)
+    story.say("olga", "Resume", "resume.1", expected_seq=story.seq + 1, **NO_REASON)
+    story.say("olga", "Quarantine", "quarantine.1", version=story.versions[4], **NO_REASON)
+    for held in (True, False):
+        story.say("olga", "SetHold", "hold.1", version=story.versions[3], held=held, **NO_REASON)
+    erase(story, parse(story.manifests[1][0]))
+    root = encode({"schema": "root.1", "log": "access", "number": 1, "root": "0d" * 32, "entries": 5})
+    story.ledger.submit("aggregator", "AnchorRoot", root)
+    story.open_round(["site-a"])
+    story.close_round("failed")
+    story.say("aggregator", "CompleteTraining", "completion.1", version=story.live, reason_code="completed",
+              summary={"rounds": story.round})  # fmt: skip
+
+
+def erase(story: Story, manifest: Record) -> None:
+    sha256 = text_at(manifest, "blob", "sha256")
+    story.say("aggregator", "RecordErasure", "erasure.1", blob=sha256, participant=manifest["participant"], wraps=2,
+              reason_code="other")  # fmt: skip
+    story.wraps[sha256] = []
