@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from golden import judge, records, refused, signatures
+from golden import aggregate, blobs, judge, records, refused, signatures
 
 FOLDER = Path(__file__).parent
 VECTORS: dict[str, Callable[[], dict[str, object]]] = {
@@ -12,6 +12,8 @@ VECTORS: dict[str, Callable[[], dict[str, object]]] = {
     "refused.json": refused.vectors,
     "signatures.json": signatures.vectors,
     "judge.json": judge.vectors,
+    "aggregate.json": aggregate.vectors,
+    "sealed.json": blobs.vectors,
 }
 
 
