@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from gateway.tasks.database import DatabaseTasks
 from gateway.weights import Weights
 from sealed.keys import SealingKey, SigningKey
 
+ALL_PARTS = ("projection", "anchoring", "pipeline")
+
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[System]:
@@ -40,13 +42,18 @@ def opened(settings: Settings) -> Iterator[System]:
         database.close()
 
 
-def background(system: System, on_failure: Callable[[], None]) -> Background:
+def background(system: System, on_failure: Callable[[], None], names: Sequence[str] = ALL_PARTS) -> Background:
     parts: dict[str, Part] = {
         "projection": system.projection.follow,
         "anchoring": partial(anchoring.run, system),
         "pipeline": partial(pipeline.run, system),
     }
-    return Background(parts, on_failure, system.bell.ring)
+
+    def wake() -> None:
+        system.bell.ring()
+        system.ledger.hang_up()
+
+    return Background({name: parts[name] for name in names}, on_failure, wake)
 
 
 def web(system: System, threads: Background) -> FastAPI:

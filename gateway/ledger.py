@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -152,6 +154,7 @@ class Ledger:
             transport=transport,
         )
         self._sleep = sleep
+        self._lines: set[socket.socket] = set()
 
     def close(self) -> None:
         self._http.close()
@@ -176,7 +179,10 @@ class Ledger:
         query = {"from": f"{start.block},{start.tx}", "follow": str(follow).lower()}
         timeout = httpx2.Timeout(HEARTBEATS_S, connect=5.0)
         try:
-            with self._http.stream("GET", "/events", params=query, timeout=timeout) as response:
+            with (
+                self._http.stream("GET", "/events", params=query, timeout=timeout) as response,
+                self._listening(response),
+            ):
                 if not response.is_success:
                     response.read()
                     raise _refusal_of(response)
@@ -184,6 +190,22 @@ class Ledger:
                     yield _event(json.loads(line)) if line else None
         except httpx2.TransportError as error:
             raise LedgerUnavailable(f"the ledger's events broke off: {error}") from error
+
+    def hang_up(self) -> None:
+        """End every stream of events at once; closing a socket would not wake the thread that reads from it."""
+        for line in list(self._lines):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def _listening(self, response: httpx2.Response) -> Iterator[None]:
+        stream = response.extensions.get("network_stream")
+        line = stream.get_extra_info("socket") if stream else None
+        self._lines.update([line] if line else [])
+        try:
+            yield
+        finally:
+            self._lines.discard(line)
 
     def submit(self, function: str, *arguments: bytes, attempt: int = 0) -> Committed:
         """Write, and return once it is committed. While the outcome is unknown the very same is sent again.

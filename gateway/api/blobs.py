@@ -60,12 +60,13 @@ def head_blob(sha256: Hash, caller: Anyone, system: WithSystem) -> Response:
 
 
 @router.get("/blobs/{sha256}/wraps")
-def get_wraps(sha256: Hash, caller: Anyone, system: WithSystem) -> dict[str, list[Wrap]]:
+def get_wraps(sha256: Hash, caller: Anyone, system: WithSystem) -> SealedKeys:
     _size_for(system, caller, sha256)
     with system.database.writing() as session:
         publics = _publics(session, caller, sha256)
         wraps.wrap_again(session, system.blobs, system.sealing, sha256, publics)
-        return {"wraps": wraps.of_blob(session, sha256, map(kid_of, publics))}
+        found = wraps.of_blob(session, sha256, map(kid_of, publics))
+    return SealedKeys(wraps=[SealedKey(**wrap) for wrap in found])
 
 
 @router.put("/blobs/{sha256}/wraps", status_code=204, dependencies=[OPERATES])

@@ -2,14 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.bell import Bell
-from gateway.database import Database
-from gateway.ledger import Chain, Event, OtherLedger, Position
-from gateway.projection import START, WRITERS, Gap, UnknownState, apply, follows, row_of
+from gateway.ledger import Position
+from gateway.projection import START, WRITERS, UnknownState, follows, row_of
 
 CONTRACT = Path(__file__).resolve().parents[2] / "chaincode" / "contract" / "functions.go"
 EXAMPLES = {
