@@ -80,6 +80,12 @@ type Backend interface {
 	Ready(ctx context.Context) error
 }
 
+// Notary is a ledger that several organisations can vouch for.
+type Notary interface {
+	// Receipts is what peers of several organisations signed about a transaction and its validity.
+	Receipts(ctx context.Context, txid string) ([]byte, error)
+}
+
 // Enroller gives a person a certificate for a one-time code.
 type Enroller interface {
 	Enroll(code string, request []byte) (certificate, ca []byte, err error)

@@ -71,6 +71,16 @@ func parsePosition(text string) (Position, error) {
 	return Position{b, uint32(t)}, nil
 }
 
+// AppendEvent adds a line of the stream. The payload goes through byte by byte: it is what the contract wrote.
+func AppendEvent(lines []byte, at Position, txid, name string, payload []byte) []byte {
+	lines = strconv.AppendUint(append(lines, `{"block":`...), at.Block, 10)
+	lines = strconv.AppendUint(append(lines, `,"tx":`...), uint64(at.Tx), 10)
+	lines = append(append(lines, `,"txid":"`...), txid...)
+	lines = append(append(lines, `","name":"`...), name...)
+	lines = append(append(lines, `","payload":`...), payload...)
+	return append(lines, "}\n"...)
+}
+
 const streamWait = 30 * time.Second
 
 // stream is an answer that has no end; what bounds it is how long one write may take.

@@ -270,12 +270,13 @@ func (d *Door) commitOnce(ctx context.Context, scope, key string, request [sha25
 		return r.answer()
 	case found:
 		outcome, err := d.finish(ctx, slot, r)
-		var told *Error
-		if !errors.As(err, &told) || told.Code != Expired {
+		if err == nil || problemOf(err).Code != Expired {
 			return outcome, err
 		} // it can never be committed any more, so another one may take its place
 	}
-	return d.begin(ctx, slot, row{Request: request[:], KeptAt: d.kept.clock()}, prepare)
+	return insist(ctx, func() (Outcome, error) {
+		return d.begin(ctx, slot, row{Request: request[:], KeptAt: d.kept.clock()}, prepare)
+	})
 }
 
 func (d *Door) begin(ctx context.Context, slot string, r row, prepare func(context.Context) (Envelope, error)) (outcome Outcome, err error) {

@@ -44,7 +44,7 @@ var codes = map[Code]struct {
 	Internal:        {http.StatusInternalServerError, "The ledger has a fault"},
 	Unavailable:     {http.StatusServiceUnavailable, "The ledger cannot do this now"},
 	Unknown:         {http.StatusAccepted, "The outcome is not known yet"},
-	Expired:         {http.StatusUnprocessableEntity, "The envelope is too old to be committed"},
+	Expired:         {http.StatusUnprocessableEntity, "The envelope can no longer be committed"},
 }
 
 // Error is an answer that is no success.

@@ -48,9 +48,19 @@ func (d *Door) block(w http.ResponseWriter, r *http.Request, vars variables) err
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	_, err = w.Write(data)
-	return err
+	return writeBytes(w, data)
+}
+
+func (d *Door) receipts(w http.ResponseWriter, r *http.Request, vars variables) error {
+	notary, vouched := d.backend.(Notary)
+	if !vouched {
+		return &Error{Code: NotFound, Text: "no other organisation vouches for what this ledger holds"}
+	}
+	data, err := notary.Receipts(r.Context(), vars["txid"])
+	if err != nil {
+		return err
+	}
+	return writeBytes(w, data)
 }
 
 func (d *Door) health(w http.ResponseWriter, _ *http.Request, _ variables) error {
@@ -86,6 +96,12 @@ func writeValue(w http.ResponseWriter, value any, err error) error {
 		return err
 	}
 	return writeJSON(w, body)
+}
+
+func writeBytes(w http.ResponseWriter, data []byte) error {
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_, err := w.Write(data)
+	return err
 }
 
 func writeJSON(w http.ResponseWriter, body []byte) error {

@@ -82,6 +82,7 @@ func own() []route {
 		{method: "GET", path: prefix + "/blocks/{n}", access: reads, summary: "The bytes of a block", handle: (*Door).block},
 		{method: "GET", path: prefix + "/chain", access: reads, summary: "Which ledger speaks, and how high it is", handle: (*Door).chain},
 		{method: "GET", path: prefix + "/transactions/{txid}", access: reads, summary: "Where a transaction stands", handle: (*Door).transaction},
+		{method: "GET", path: prefix + "/transactions/{txid}/receipts", access: reads, summary: "What peers of several organisations signed about a transaction", handle: (*Door).receipts},
 		{method: "POST", path: prefix + "/enroll", access: open, summary: "A certificate for a one-time code", handle: (*Door).enroll},
 		{method: "POST", path: prefix + "/signing", access: open, summary: "The bytes that a person has to sign", handle: (*Door).openSigning},
 		{method: "POST", path: prefix + "/signing/{id}", access: open, summary: "Hand in a signature: the next bytes to sign, or the outcome", handle: (*Door).sign},

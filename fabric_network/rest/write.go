@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -72,11 +73,34 @@ func (d *Door) commit(r *http.Request, scope string, request [sha256.Size]byte, 
 	if key := r.Header.Get("Idempotency-Key"); key != "" {
 		return d.commitOnce(ctx, scope, key, request, prepare)
 	}
-	envelope, err := prepare(ctx)
-	if err != nil {
-		return Outcome{}, err
+	return insist(ctx, func() (Outcome, error) {
+		envelope, err := prepare(ctx)
+		if err != nil {
+			return Outcome{}, err
+		}
+		return d.backend.Submit(ctx, envelope)
+	})
+}
+
+const (
+	attempts = 6
+	pause    = 10 * time.Millisecond // before the second attempt; twice as long before each one after it
+)
+
+// insist tries anew, with another envelope, when one can no longer be committed: on Fabric another transaction may have
+// changed what it read. The pauses differ, so that those who met once do not meet again.
+func insist(ctx context.Context, try func() (Outcome, error)) (outcome Outcome, err error) {
+	for n := range attempts {
+		if outcome, err = try(); err == nil || problemOf(err).Code != Expired {
+			return outcome, err
+		}
+		select {
+		case <-time.After(rand.N(pause << n)):
+		case <-ctx.Done():
+			return outcome, err
+		}
 	}
-	return d.backend.Submit(ctx, envelope)
+	return outcome, err
 }
 
 func (d *Door) report(function, name string, outcome Outcome, took time.Duration, err error) {

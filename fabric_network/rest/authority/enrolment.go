@@ -34,10 +34,12 @@ type Grant struct {
 
 var names = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 
-func (g Grant) check() error {
+// check holds a grant to the organisations whose CA lies in a folder's identities/.
+func (g Grant) check(identities string) error {
+	there := organisationsIn(identities)
 	switch {
-	case !slices.Contains(organisations, g.MSP):
-		return fmt.Errorf("there is no organisation %q; there are %s", g.MSP, strings.Join(organisations, ", "))
+	case !slices.Contains(there, g.MSP):
+		return fmt.Errorf("there is no organisation %q; there are %s", g.MSP, strings.Join(there, ", "))
 	case !slices.Contains(Roles, g.Role):
 		return fmt.Errorf("there is no role %q; there are %s", g.Role, strings.Join(Roles, ", "))
 	case !names.MatchString(g.Name):
@@ -51,13 +53,22 @@ func (g Grant) check() error {
 	return nil
 }
 
+func organisationsIn(identities string) []string {
+	found, _ := filepath.Glob(filepath.Join(identities, "*"+caSuffix)) // the pattern is well formed
+	for i, path := range found {
+		found[i] = strings.TrimSuffix(filepath.Base(path), caSuffix)
+	}
+	return found
+}
+
 // NewCode makes a one-time code, also while the ledger is being served. Only its hash is kept.
 func NewCode(dir string, grant Grant, now time.Time) (string, error) {
-	if err := grant.check(); err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "identities")); err != nil {
+	identities := filepath.Join(dir, "identities")
+	if _, err := os.Stat(identities); err != nil {
 		return "", fmt.Errorf("find a ledger in %s: %w", dir, err)
+	}
+	if err := grant.check(identities); err != nil {
+		return "", err
 	}
 	grant.ExpiresAt = now.Add(codeLifetime).UTC().Truncate(time.Second)
 	data, err := json.Marshal(grant)
@@ -121,7 +132,7 @@ func (f *Folder) redeem(code string) (Grant, error) {
 	if err := json.Unmarshal(data, &grant); err != nil {
 		return Grant{}, fmt.Errorf("read a grant: %w", err)
 	}
-	if err := grant.check(); err != nil {
+	if err := grant.check(f.identities); err != nil {
 		return Grant{}, fmt.Errorf("read a grant: %w", err)
 	}
 	if err := os.Remove(path); err != nil {

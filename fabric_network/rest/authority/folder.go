@@ -15,7 +15,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"custody/fabric_network/rest"
 )
+
+// caSuffix is what follows an organisation's name in the file of its CA's certificate.
+const caSuffix = ".ca.pem"
 
 // renewal is how long before its end a service certificate is replaced at the next start.
 const renewal = 30 * 24 * time.Hour
@@ -37,8 +42,9 @@ type Folder struct {
 	Reader        string // the bearer token that only reads
 	Ledger        ed25519.PrivateKey
 
-	enrolment string
-	clock     func() time.Time
+	identities string
+	enrolment  string
+	clock      func() time.Time
 }
 
 var organisations = []string{"Org1MSP", "Org2MSP"}
@@ -47,33 +53,62 @@ var services = []struct{ name, msp string }{{"aggregator", "Org1MSP"}, {"validat
 
 // Open loads what is there and makes what is missing, so that a first start that was interrupted can be repeated.
 func Open(dir string, clock func() time.Time) (*Folder, error) {
-	identities := filepath.Join(dir, "identities")
-	folder := &Folder{enrolment: filepath.Join(dir, "enrolment"), clock: clock}
-	err := errors.Join(os.MkdirAll(identities, 0o700), os.MkdirAll(folder.enrolment, 0o700))
+	folder, err := openFolder(dir, clock)
 	if err != nil {
-		return nil, fmt.Errorf("make the authority's folders: %w", err)
-	}
-	if folder.Reader, err = keptToken(filepath.Join(identities, "reader.token")); err != nil {
 		return nil, err
 	}
-	if folder.Ledger, err = keptLedgerKey(filepath.Join(identities, "ledger.key")); err != nil {
+	if folder.Ledger, err = keptLedgerKey(filepath.Join(folder.identities, "ledger.key")); err != nil {
 		return nil, err
 	}
 	for _, msp := range organisations {
-		organisation, err := keptOrganisation(identities, msp, clock())
+		organisation, err := keptOrganisation(folder.identities, msp, clock())
 		if err != nil {
 			return nil, err
 		}
 		folder.Organisations = append(folder.Organisations, organisation)
 	}
 	for _, s := range services {
-		service, err := folder.keptService(identities, s.name, s.msp)
-		if err != nil {
+		if err := folder.addService(s.name, s.msp); err != nil {
 			return nil, err
 		}
-		folder.Services = append(folder.Services, service)
 	}
 	return folder, nil
+}
+
+// OpenMember opens the folder of one organisation among others, whose CA was made elsewhere and lies in identities/ as
+// <MSP>.ca.pem and <MSP>.ca.key. It has only the services named.
+func OpenMember(dir, msp string, clock func() time.Time, names ...string) (*Folder, error) {
+	folder, err := openFolder(dir, clock)
+	if err != nil {
+		return nil, err
+	}
+	organisation, err := memberOrganisation(folder.identities, msp)
+	if err != nil {
+		return nil, err
+	}
+	folder.Organisations = []*Organisation{organisation}
+	for _, name := range names {
+		if err := folder.addService(name, msp); err != nil {
+			return nil, err
+		}
+	}
+	return folder, nil
+}
+
+func openFolder(dir string, clock func() time.Time) (*Folder, error) {
+	folder := &Folder{identities: filepath.Join(dir, "identities"), enrolment: filepath.Join(dir, "enrolment"), clock: clock}
+	err := errors.Join(os.MkdirAll(folder.identities, 0o700), os.MkdirAll(folder.enrolment, 0o700))
+	if err != nil {
+		return nil, fmt.Errorf("make the authority's folders: %w", err)
+	}
+	folder.Reader, err = keptToken(filepath.Join(folder.identities, "reader.token"))
+	return folder, err
+}
+
+func (f *Folder) addService(name, msp string) error {
+	service, err := f.keptService(f.identities, name, msp)
+	f.Services = append(f.Services, service)
+	return err
 }
 
 func (f *Folder) organisation(msp string) *Organisation {
@@ -114,7 +149,7 @@ func (f *Folder) keptCertificate(path string, s Service) (*x509.Certificate, err
 }
 
 func keptOrganisation(dir, msp string, now time.Time) (*Organisation, error) {
-	certificatePath, keyPath := filepath.Join(dir, msp+".ca.pem"), filepath.Join(dir, msp+".ca.key")
+	certificatePath, keyPath := filepath.Join(dir, msp+caSuffix), filepath.Join(dir, msp+".ca.key")
 	certificate, err := readCertificate(certificatePath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeOrganisation(certificatePath, keyPath, msp, now)
@@ -124,6 +159,18 @@ func keptOrganisation(dir, msp string, now time.Time) (*Organisation, error) {
 	}
 	key, err := keptKey(keyPath)
 	return &Organisation{msp, certificate, key}, err
+}
+
+func memberOrganisation(dir, msp string) (*Organisation, error) {
+	certificate, err := readCertificate(filepath.Join(dir, msp+caSuffix))
+	if err != nil {
+		return nil, fmt.Errorf("read the CA of %s: %w", msp, err)
+	}
+	key, err := readKey(filepath.Join(dir, msp+".ca.key"))
+	if err != nil {
+		return nil, fmt.Errorf("read the CA of %s: %w", msp, err)
+	}
+	return &Organisation{msp, certificate, key}, nil
 }
 
 // makeOrganisation keeps the key before the certificate: a certificate on disk always has its key.
@@ -290,4 +337,15 @@ func syncFolder(path string) error {
 	}
 	defer folder.Close()
 	return folder.Sync()
+}
+
+// Identities are whom a door speaks for: the services of this authority, and a reader.
+func (f *Folder) Identities() []rest.Identity {
+	found := []rest.Identity{{Name: "reader", Token: sha256.Sum256([]byte(f.Reader))}}
+	for _, s := range f.Services {
+		found = append(found, rest.Identity{
+			Name: s.Name, Certificate: PEM(s.Certificate), Key: s.Key, Token: sha256.Sum256([]byte(s.Token)),
+		})
+	}
+	return found
 }
