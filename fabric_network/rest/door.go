@@ -31,7 +31,7 @@ type Settings struct {
 
 // Door is the HTTP handler in front of a ledger.
 type Door struct {
-	routes     []route
+	router     router
 	backend    Backend
 	identities []Identity
 	enroller   Enroller
@@ -51,7 +51,7 @@ func New(s Settings) *Door {
 		s.InFlight = inFlight
 	}
 	d := &Door{
-		routes: table(), backend: s.Backend, identities: s.Identities, enroller: s.Enroller, kept: s.Kept, metrics: s.Metrics, logger: s.Logger,
+		router: newRouter(table()), backend: s.Backend, identities: s.Identities, enroller: s.Enroller, kept: s.Kept, metrics: s.Metrics, logger: s.Logger,
 		signing: newSessions(s.Clock), busy: make(chan struct{}, s.InFlight), streams: make(chan struct{}, openStreams),
 	}
 	d.closing, d.hangUp = context.WithCancel(context.Background())
@@ -72,7 +72,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Door) serve(w http.ResponseWriter, r *http.Request) (route, error) {
-	found, vars, allowed := resolve(d.routes, r)
+	found, vars, allowed := d.router.resolve(r.Method, r.URL.Path)
 	if found.path == "" && len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		return found, &Error{Code: NotAllowed, Text: r.URL.Path + " takes " + strings.Join(allowed, ", ")}

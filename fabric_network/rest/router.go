@@ -1,12 +1,11 @@
 package rest
 
 import (
-	"net/http"
 	"regexp"
 	"strings"
 )
 
-// variables are what a path and a query say, by name.
+// variables are what a path says, by name.
 type variables map[string]string
 
 // shapes are what the variables of a path can look like. A path whose variable looks different is another path: so a
@@ -23,56 +22,83 @@ var shapes = map[string]*regexp.Regexp{
 	"key":        regexp.MustCompile(`^[A-Za-z0-9._/-]{1,512}$`),
 }
 
-// match reads the variables of a path; ok is false when it is another route's. Where two fit, the earlier word decides:
-// a literal one beats a variable.
-func (r route) match(path string) (found variables, ok bool) {
-	want, have := strings.Split(r.path, "/"), strings.Split(path, "/")
-	found = variables{}
-	for i, part := range want {
-		name, isVariable := strings.CutPrefix(part, "{")
-		name = strings.TrimSuffix(name, "}")
-		if rest, isRest := strings.CutSuffix(name, "..."); isRest && i < len(have) {
-			found[rest] = strings.Join(have[i:], "/")
-			return found, shapes[rest].MatchString(found[rest])
-		}
-		switch {
-		case i >= len(have):
-			return nil, false
-		case !isVariable && part != have[i]:
-			return nil, false
-		case isVariable && !shapes[name].MatchString(have[i]):
-			return nil, false
-		case isVariable:
-			found[name] = have[i]
-		}
-	}
-	return found, len(want) == len(have)
+// router finds the route of a path.
+type router struct {
+	fixed    map[string][]route
+	patterns []pattern
 }
 
-// literal is for comparing two routes that fit one path: x marks the words that are variables.
-func (r route) literal() string {
-	parts := strings.Split(r.path, "/")
-	for i, part := range parts {
-		if strings.HasPrefix(part, "{") {
-			parts[i] = "x"
-		} else {
-			parts[i] = "l"
-		}
-	}
-	return strings.Join(parts, "")
+// pattern is a route whose path has variables; one that ends in {name...} takes the rest of the path.
+type pattern struct {
+	route
+	words []string
+	rank  string // orders routes that fit one path: the first word in which they differ decides, a literal one beats a variable
 }
+
+func newRouter(routes []route) router {
+	r := router{fixed: map[string][]route{}}
+	for _, known := range routes {
+		if !strings.Contains(known.path, "{") {
+			r.fixed[known.path] = append(r.fixed[known.path], known)
+			continue
+		}
+		p := pattern{route: known, words: strings.Split(known.path, "/")}
+		for _, word := range p.words {
+			p.rank += map[bool]string{false: "literal", true: "variable"}[isVariable(word)]
+		}
+		r.patterns = append(r.patterns, p)
+	}
+	return r
+}
+
+func isVariable(word string) bool { return strings.HasPrefix(word, "{") }
 
 // resolve finds the route of a request, or the methods that its path does take.
-func resolve(routes []route, r *http.Request) (found route, vars variables, allowed []string) {
-	for _, candidate := range routes {
-		v, ok := candidate.match(r.URL.Path)
+func (r router) resolve(method, path string) (found route, vars variables, allowed []string) {
+	for _, known := range r.fixed[path] {
+		if known.method == method {
+			return known, nil, nil
+		}
+		allowed = append(allowed, known.method)
+	}
+	words, best := strings.Split(path, "/"), ""
+	for _, p := range r.patterns {
+		v, fits := p.match(words)
 		switch {
-		case !ok:
-		case candidate.method != r.Method:
-			allowed = append(allowed, candidate.method)
-		case found.path == "" || candidate.literal() < found.literal():
-			found, vars = candidate, v
+		case !fits:
+		case p.method != method:
+			allowed = append(allowed, p.method)
+		case best == "" || p.rank < best:
+			found, vars, best = p.route, v, p.rank
 		}
 	}
 	return found, vars, allowed
+}
+
+func (p pattern) match(have []string) (found variables, fits bool) {
+	found = variables{}
+	for i, word := range p.words {
+		if i >= len(have) {
+			return nil, false
+		}
+		if !isVariable(word) {
+			if word != have[i] {
+				return nil, false
+			}
+			continue
+		}
+		name, takesRest := strings.CutSuffix(strings.Trim(word, "{}"), "...")
+		value := have[i]
+		if takesRest {
+			value = strings.Join(have[i:], "/")
+		}
+		if !shapes[name].MatchString(value) {
+			return nil, false
+		}
+		found[name] = value
+		if takesRest {
+			return found, true
+		}
+	}
+	return found, len(p.words) == len(have)
 }

@@ -45,14 +45,14 @@ func (v committedView) get(key string) ([]byte, version, bool, error) {
 }
 
 func (l *Ledger) Prepare(_ context.Context, certificate []byte, call rest.Call) (rest.Envelope, error) {
-	encoded, who, err := l.creators.holder(certificate)
+	who, err := l.creators.holder(certificate)
 	if err == nil {
 		err = who.validAt(l.settings.Clock())
 	}
 	if err != nil {
 		return rest.Envelope{}, &rest.Error{Code: rest.Forbidden, Text: err.Error()}
 	}
-	p := proposal{genesis: l.genesis.hash, creator: encoded, function: call.Function, arguments: call.Arguments, claimedAt: uint64(l.settings.Clock().UnixMilli())}
+	p := proposal{genesis: l.genesis.hash, creator: who.bytes, function: call.Function, arguments: call.Arguments, claimedAt: uint64(l.settings.Clock().UnixMilli())}
 	rand.Read(p.nonce[:])
 	payload := p.encode()
 	return rest.Envelope{TxID: txidOf(payload).String(), Payload: payload}, nil

@@ -92,44 +92,54 @@ const creatorsKept = 4096
 type creators struct {
 	organisations []organisation
 	mutex         sync.RWMutex
-	known         map[string]creator
+	known         map[string]creator // by a creator's bytes
+	holders       map[string]holder  // by a certificate in PEM
+}
+
+type holder struct {
+	creator
+	bytes []byte // as a creator
 }
 
 func newCreators(organisations []organisation) *creators {
-	return &creators{organisations: organisations, known: map[string]creator{}}
+	return &creators{organisations: organisations, known: map[string]creator{}, holders: map[string]holder{}}
+}
+
+// remembered finds what was checked before. There is an end to what is remembered: certificates are cheap to make.
+func remembered[T any](c *creators, in map[string]T, key []byte, check func() (T, error)) (T, error) {
+	c.mutex.RLock()
+	found, ok := in[string(key)]
+	c.mutex.RUnlock()
+	if ok {
+		return found, nil
+	}
+	found, err := check()
+	if err != nil {
+		return found, err
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if len(in) >= creatorsKept {
+		clear(in)
+	}
+	in[string(key)] = found
+	return found, nil
 }
 
 // identify checks that the certificate in a creator's bytes comes from the CA of the organisation that they name. How
 // long it is valid is another question, which depends on when.
 func (c *creators) identify(data []byte) (creator, error) {
-	c.mutex.RLock()
-	known, ok := c.known[string(data)]
-	c.mutex.RUnlock()
-	if ok {
-		return known, nil
-	}
-	msp, encoded, err := decodeCreator(data)
-	if err != nil {
-		return creator{}, err
-	}
-	certificate, err := parseCertificate(encoded)
-	if err != nil {
-		return creator{}, fmt.Errorf("read the creator's certificate: %w", err)
-	}
-	found, err := c.trust(msp, certificate)
-	if err == nil {
-		c.remember(string(data), found)
-	}
-	return found, err
-}
-
-func (c *creators) remember(data string, found creator) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if len(c.known) >= creatorsKept {
-		clear(c.known)
-	}
-	c.known[data] = found
+	return remembered(c, c.known, data, func() (creator, error) {
+		msp, encoded, err := decodeCreator(data)
+		if err != nil {
+			return creator{}, err
+		}
+		certificate, err := parseCertificate(encoded)
+		if err != nil {
+			return creator{}, fmt.Errorf("read the creator's certificate: %w", err)
+		}
+		return c.trust(msp, certificate)
+	})
 }
 
 func (c *creators) trust(msp string, certificate *x509.Certificate) (creator, error) {
@@ -163,16 +173,18 @@ func (o organisation) trust(certificate *x509.Certificate) (creator, error) {
 }
 
 // holder finds the organisation that issued a certificate, and writes its holder as a creator.
-func (c *creators) holder(encoded []byte) ([]byte, creator, error) {
-	certificate, err := parseCertificate(encoded)
-	if err != nil {
-		return nil, creator{}, fmt.Errorf("read the certificate: %w", err)
-	}
-	for _, o := range c.organisations {
-		if found, err := o.trust(certificate); err == nil {
-			exact := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
-			return encodeCreator(o.msp, exact), found, nil
+func (c *creators) holder(encoded []byte) (holder, error) {
+	return remembered(c, c.holders, encoded, func() (holder, error) {
+		certificate, err := parseCertificate(encoded)
+		if err != nil {
+			return holder{}, fmt.Errorf("read the certificate: %w", err)
 		}
-	}
-	return nil, creator{}, errors.New("no organisation of this ledger issued the certificate")
+		for _, o := range c.organisations {
+			if found, err := o.trust(certificate); err == nil {
+				exact := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
+				return holder{found, encodeCreator(o.msp, exact)}, nil
+			}
+		}
+		return holder{}, errors.New("no organisation of this ledger issued the certificate")
+	})
 }

@@ -2,9 +2,7 @@ package embedded
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"strconv"
 
 	"custody/fabric_network/rest"
 )
@@ -88,10 +86,5 @@ func appendEvent(dst []byte, at rest.Position, tx span) ([]byte, error) {
 		return dst, err
 	}
 	id := txidOf(parts[0].bytes())
-	dst = strconv.AppendUint(append(dst, `{"block":`...), at.Block, 10)
-	dst = strconv.AppendUint(append(dst, `,"tx":`...), uint64(at.Tx), 10)
-	dst = hex.AppendEncode(append(dst, `,"txid":"`...), id[:])
-	dst = append(append(dst, `","name":"`...), changes[3].bytes()...)
-	dst = append(append(dst, `","payload":`...), changes[4].bytes()...)
-	return append(dst, "}\n"...), nil
+	return rest.AppendEvent(dst, at, id.String(), string(changes[3].bytes()), changes[4].bytes()), nil
 }

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,8 +19,6 @@ import (
 	"custody/fabric_network/rest/authority"
 	"custody/fabric_network/rest/embedded"
 )
-
-const drain = 40 * time.Second // longer than the door waits for a commit
 
 func serve(arguments []string) error {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
@@ -60,8 +56,10 @@ func serveUntil(stop context.Context, dir, listen string, logger *slog.Logger) (
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	announce(listener, ledger.Genesis())
-	return answer(stop, listener, door, logger)
+	if err := rest.Announce(os.Stdout, listener, ledger.Genesis()); err != nil {
+		return fmt.Errorf("announce: %w", err)
+	}
+	return rest.Serve(stop, listener, door, logger)
 }
 
 func rules(genesis string) embedded.Rules { return contract.Contract{Genesis: genesis} }
@@ -75,40 +73,4 @@ func identities(folder *authority.Folder) []rest.Identity {
 		})
 	}
 	return found
-}
-
-func announce(listener net.Listener, genesis string) {
-	json.NewEncoder(os.Stdout).Encode(struct {
-		Ready   bool   `json:"ready"`
-		URL     string `json:"url"`
-		Genesis string `json:"genesis"`
-	}{true, "http://" + listener.Addr().String(), genesis})
-}
-
-// answer serves until stop, then lets what is under way finish.
-func answer(stop context.Context, listener net.Listener, door *rest.Door, logger *slog.Logger) error {
-	server := &http.Server{
-		Handler:           door,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve: %w", err)
-	case <-stop.Done():
-	}
-	logger.Info("draining")
-	door.HangUp()
-	limit, cancel := context.WithTimeout(context.Background(), drain)
-	defer cancel()
-	if err := server.Shutdown(limit); err != nil {
-		return fmt.Errorf("drain: %w", err)
-	}
-	return nil
 }
