@@ -161,7 +161,7 @@ func (f function) answer(t *transaction, arguments []string) (Object, error) {
 func (f function) write(t *transaction, arguments []string) (Object, error) {
 	answered := path("record", ID([]byte(arguments[0])))
 	if before := t.get(answered); before != nil && before.text("function") == f.Name {
-		return before.object("result"), nil
+		return before.object("result"), t.stands(f.Name, arguments[0], before.object("result"))
 	}
 	in, err := f.parse(arguments)
 	if err != nil {
@@ -180,6 +180,21 @@ func (f function) write(t *transaction, arguments []string) (Object, error) {
 	result = result.with("id", in.records[0].ID)
 	t.set(answered, Object{"function": f.Name, "result": result, "txid": t.txid})
 	return result, nil
+}
+
+// stands refuses a first answer that would mislead: a hold may be set, released and set again, and only its number
+// would tell the same bytes apart.
+func (t *transaction) stands(function, argument string, result Object) error {
+	if function != "SetHold" {
+		return nil
+	}
+	r, err := Read("hold.1", []byte(argument))
+	if err != nil {
+		return err
+	}
+	newest := t.holds(r.text("version"))
+	return demand(newest == result.number("number"), Conflict,
+		"this was hold %d of the version, and hold %d came after it: to say it anew, give another text_hash", result.number("number"), newest)
 }
 
 func (f function) parse(arguments []string) (in input, err error) {

@@ -29,8 +29,8 @@ func setHold(m model, r Record) (Object, error) {
 	return Object{"number": number}, nil
 }
 
-func (m model) holds(id string) int64 {
-	if head := m.get(path("hold", id, "head")); head != nil {
+func (t *transaction) holds(id string) int64 {
+	if head := t.get(path("hold", id, "head")); head != nil {
 		return head.number("number")
 	}
 	return 0

@@ -116,7 +116,7 @@ func modelRecords(name string, change Object) []string {
 }
 
 // bare is a ledger with a model and nothing else.
-func bare(t *testing.T, policy Object) *world {
+func bare(t testing.TB, policy Object) *world {
 	t.Helper()
 	w := &world{memory: newMemory(t), signers: map[string]ed25519.PrivateKey{}, shards: map[string]string{}}
 	arguments := modelRecords("digits", Object{"policy": testPolicy().and(policy)})
@@ -125,7 +125,7 @@ func bare(t *testing.T, policy Object) *world {
 	return w
 }
 
-func newWorld(t *testing.T, policy Object) *world {
+func newWorld(t testing.TB, policy Object) *world {
 	t.Helper()
 	w := bare(t, policy)
 	for _, name := range []string{"site-a", "site-b", "site-c"} {
@@ -164,11 +164,17 @@ func (w *world) join(name string) {
 	w.signers[name], w.shards[name] = key, digest("shard "+name)
 }
 
+// must commits a transaction, and the same one again: its answer is the first one's, and nothing is written.
 func (w *world) must(creator []byte, function string, arguments ...string) Object {
 	w.t.Helper()
 	result, err := w.invoke(creator, function, arguments...)
 	if err != nil {
 		w.t.Fatalf("%s: %v", function, err)
+	}
+	before := len(w.events)
+	again, err := w.invoke(guest(), function, arguments...)
+	if err != nil || string(Encode(again)) != string(Encode(result)) || len(w.events) != before {
+		w.t.Errorf("%s, said again: %v, %v", function, again, err)
 	}
 	return result
 }
@@ -180,7 +186,7 @@ func (w *world) refuses(code, sentence string, creator []byte, function string, 
 	isRefusal(w.t, err, code, sentence)
 }
 
-func isRefusal(t *testing.T, err error, code, sentence string) {
+func isRefusal(t testing.TB, err error, code, sentence string) {
 	t.Helper()
 	var refusal *Error
 	if !errors.As(err, &refusal) || refusal.Code != code || !strings.Contains(refusal.Text, sentence) {
@@ -345,6 +351,7 @@ func (w *world) requestRecord(to string, change Object) string {
 // request asks for a rollback as olga.
 func (w *world) request(to string, change Object) string {
 	w.t.Helper()
+	w.wait(time.Second) // or the second one like it would be the same record
 	return w.must(olga(), "RequestRollback", w.requestRecord(to, change)).text("id")
 }
 
@@ -377,7 +384,7 @@ func (w *world) rollBack(to string) Object {
 	return w.must(olga(), "RollbackModel", w.asked(request, nil))
 }
 
-func (w *world) exclude(creator []byte, name string, change Object) string {
+func (w *world) exclude(name string, change Object) string {
 	return rec("participant-status.1", Object{
 		"model": "digits", "participant": name, "number": w.at("participant/digits/"+name).object("outcome").number("number") + 1,
 		"status": "excluded", "reason_code": "poisoning_suspected", "text_hash": "", "evidence": digest("diagnosis"), "decision": "",
