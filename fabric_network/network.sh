@@ -8,7 +8,8 @@ usage() {
 network.sh VERB [--state FOLDER]
   up      [--orderers 1|3] [--peers 1|2] [--base PORT] [--batch-timeout 100ms] [--tick-interval 100ms]
           start what does not run; the first time, make the network
-  deploy  bring the chaincode on the channel up to date, and run it
+  deploy  bring the chaincode on the channel up to date, and run it, with a door for each organisation
+  code    ORGANISATION ROLE NAME  a one-time code with which a person enrols at its organisation's door
   down    [--erase]  stop the network's processes; with --erase, delete the folder too
   status  what runs, where, and how far it is
   doctor  what is wrong, and what to do about it
@@ -36,6 +37,8 @@ USAGE
 . "$here/native/peer.sh"
 # shellcheck source=native/chaincode.sh
 . "$here/native/chaincode.sh"
+# shellcheck source=native/door.sh
+. "$here/native/door.sh"
 # shellcheck source=native/up.sh
 . "$here/native/up.sh"
 # shellcheck source=native/deploy.sh
@@ -54,6 +57,7 @@ state=$root/var/fabric
 custody_bin=${CUSTODY_BIN:-$root/build}
 erase=""
 asked=""
+words=""
 
 verb=${1:-}
 [ $# -eq 0 ] || shift
@@ -69,21 +73,24 @@ while [ $# -gt 0 ]; do
         asked="$asked ${option//-/_}=${2:?$1 needs a value}"
         shift
         ;;
-    *)
+    -*)
         usage >&2
         exit 2
         ;;
+    *) words="$words $1" ;;
     esac
     shift
 done
 
 case $verb in
-up | deploy | down | status | doctor | certs)
+up | deploy | code | down | status | doctor | certs)
     case $state in /*) ;; *) state=$PWD/$state ;; esac
     trap '[ $? -eq 0 ] || echo "network.sh: $verb did not succeed" >&2' EXIT
     # shellcheck disable=SC2086
-    settle $asked
-    "$verb"
+    {
+        settle $asked
+        "$verb" $words
+    }
     ;;
 -h | --help | help) usage ;;
 *)

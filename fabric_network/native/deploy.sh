@@ -1,7 +1,8 @@
-# deploy: the chaincode that is built now becomes the one that the channel runs. Nothing happens where it is so already.
+# deploy: the chaincode that is built now becomes the one that the channel runs, with a door in front of it. Nothing
+# happens where it is so already.
 
 deploy() {
-    local rules sequence package
+    local rules sequence package node
     network_exists || fail "there is no network in $state yet: network.sh up"
     rules=$("$(custody custody-chaincode)" rules)
     package=$(network_tool package "$rules" "$(custody custody-chaincode)" "$state/chaincode.tgz")
@@ -10,6 +11,16 @@ deploy() {
         at_once start_chaincode $(chaincode_nodes)
         at_once install_package $(peer_nodes)
     }
+    define
+    # shellcheck disable=SC2046
+    {
+        for node in $(door_nodes); do start_door "$node"; done
+        at_once await_door $(door_nodes)
+    }
+    for node in $(door_nodes); do say "$node is http://$(address_of "$node" service)"; done
+}
+
+define() {
     sequence=$(committed Sequence)
     if defined; then
         say "the channel has rules $rules, sequence $sequence, already: $package"

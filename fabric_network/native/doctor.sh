@@ -17,6 +17,7 @@ doctor() {
     check_discovery
     check_heights
     check_chaincode
+    check_doors
     say "$problems problems"
     [ $problems -eq 0 ]
 }
@@ -186,4 +187,17 @@ check_chaincode() {
         fi
     done
     fine "chaincode answers, with rules $version as the channel defines them"
+}
+
+check_doors() {
+    local node said
+    for node in $(door_nodes); do
+        if ! runs "$node"; then
+            problem "$node does not run" "network.sh deploy"
+        elif said=$(network_tool readiness "http://$(address_of "$node" service)" 2>&1); then
+            fine "$node is ready: writes can be expected to succeed"
+        else
+            problem "$node is not ready: ${said#custody-network: }" "mend what is said above; it needs no restart"
+        fi
+    done
 }

@@ -8,6 +8,7 @@ status() {
     for node in $(orderer_nodes); do show "$node" "$(orderer_standing "$node")" || failed=1; done
     for node in $(peer_nodes); do show "$node" "$(peer_standing "$node")" || failed=1; done
     for node in $(chaincode_nodes); do show "$node" "$(chaincode_standing "$node")" || failed=1; done
+    for node in $(door_nodes); do show "$node" "$(door_standing "$node")" || failed=1; done
     return $failed
 }
 
@@ -38,3 +39,5 @@ peer_standing() {
 }
 
 chaincode_standing() { cut -d: -f1 "$(home_of "$1")/package" 2>/dev/null || echo "never deployed"; }
+
+door_standing() { network_tool readiness "http://$(address_of "$1" service)" 2>/dev/null || echo "not ready"; }

@@ -22,6 +22,8 @@ var verbs = []verb{
 	{"metric", "TLS URL METRIC: what a metric is now", printMetric},
 	{"taken", "PORT...: the ports that something listens on already", printTaken},
 	{"listening", "PID PORT: until a process listens", waitForPort},
+	{"ready", "PID URL: until a door is ready", waitForDoor},
+	{"readiness", "URL: whether a door is ready, and what keeps it", printReadiness},
 	{"gone", "PID: until a process has ended", waitUntilGone},
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -109,6 +110,46 @@ func waitForPort(arguments []string) error {
 		}
 		return connection.Close()
 	})
+}
+
+func waitForDoor(arguments []string) error {
+	if len(arguments) != 2 {
+		return errors.New("ready takes a process id and a URL")
+	}
+	pid, url := arguments[0], arguments[1]
+	return until(patience, func(ctx context.Context) error {
+		if !alive(pid) {
+			return fmt.Errorf("%w: process %s has ended", errHopeless, pid)
+		}
+		response, err := get(ctx, http.DefaultClient, url+"/ready")
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	})
+}
+
+func printReadiness(arguments []string) error {
+	if len(arguments) != 1 {
+		return errors.New("readiness takes a door's URL")
+	}
+	client := http.Client{Timeout: 2 * oneAnswer}
+	response, err := client.Get(arguments[0] + "/ready")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		fmt.Println("ready")
+		return nil
+	}
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&problem); err != nil {
+		return fmt.Errorf("%s answered %s", arguments[0], response.Status)
+	}
+	return errors.New(problem.Detail)
 }
 
 func waitUntilGone(arguments []string) error {

@@ -1,0 +1,128 @@
+package fabric
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"custody/fabric_network/rest"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// refused precedes what a chaincode says; the contract's own code follows, and all of it is text.
+const refused = "chaincode response 500, "
+
+// refusalIn finds the contract's refusal in what a peer reports.
+func refusalIn(message string) (*rest.Error, bool) {
+	_, said, found := strings.Cut(message, refused)
+	if !found {
+		return nil, false
+	}
+	code, text, _ := strings.Cut(said, ": ")
+	switch rest.Code(code) {
+	case rest.BadRecord, rest.Forbidden, rest.NotFound, rest.Conflict, rest.Refused, rest.Internal:
+		return &rest.Error{Code: rest.Code(code), Text: text}, true
+	}
+	return nil, false
+}
+
+// complaints are what peers say of a caller, and of themselves; the first that fits tells what the caller can do.
+var complaints = []struct {
+	says string
+	code rest.Code
+	text string
+}{
+	{"exceeding concurrency limit", rest.Busy, "the peer has too many requests under way; ask again in a second"},
+	{"identity expired", rest.Forbidden, "the peers do not accept the certificate: it has expired"},
+	{"access denied", rest.Forbidden, "the peers do not accept the certificate on this channel"},
+	{"creator org unknown", rest.Forbidden, "the peers do not know the certificate's organisation"},
+	{"no combination of peers can be derived", rest.Unavailable, "endorsers of all organisations that have to agree cannot be found"},
+	{"no peers available", rest.Unavailable, "no peer with the chaincode can be found"},
+	{"connection refused", rest.Unavailable, "a peer or its chaincode is down"},
+}
+
+// told translates what a peer reports, when no chaincode refused.
+func told(err error, details []*gateway.ErrorDetail) *rest.Error {
+	messages := []string{status.Convert(err).Message()}
+	for _, d := range details {
+		messages = append(messages, d.GetMspId()+": "+d.GetMessage())
+	}
+	said := strings.Join(messages, "; ")
+	for _, c := range complaints {
+		if strings.Contains(said, c.says) {
+			return &rest.Error{Code: c.code, Text: c.text + " (" + said + ")"}
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded {
+		return &rest.Error{Code: rest.Unavailable, Text: "the peers did not answer in time (" + said + ")"}
+	}
+	return &rest.Error{Code: rest.Unavailable, Text: said}
+}
+
+func toldOfRead(err error) error {
+	if err == nil {
+		return nil
+	}
+	if refusal, found := refusalIn(err.Error()); found {
+		return refusal
+	}
+	return told(err, nil)
+}
+
+// toldOfEndorsement finds a refusal that stands: one by this organisation's own peer. Others may only be behind.
+func (l *Ledger) toldOfEndorsement(err error) error {
+	details := detailsOf(err)
+	for _, d := range details {
+		if refusal, found := refusalIn(d.GetMessage()); found && d.GetMspId() == l.settings.MSP {
+			return refusal
+		}
+	}
+	answer := told(err, details)
+	if answer.Code == rest.Unavailable {
+		answer.Text = "nothing was recorded: " + answer.Text
+	}
+	return answer
+}
+
+// disagree says that peers were not of one mind, as they are for a moment when one has not seen the newest block yet.
+func (l *Ledger) disagree(err error) bool {
+	for _, d := range detailsOf(err) {
+		_, refusal := refusalIn(d.GetMessage())
+		if refusal && d.GetMspId() != l.settings.MSP || strings.Contains(d.GetMessage(), "ProposalResponsePayloads do not match") {
+			return true
+		}
+	}
+	return false
+}
+
+func detailsOf(err error) []*gateway.ErrorDetail {
+	var endorsement *client.EndorseError
+	var submission *client.SubmitError
+	switch {
+	case errors.As(err, &endorsement):
+		return endorsement.Details()
+	case errors.As(err, &submission):
+		return submission.Details()
+	}
+	return nil
+}
+
+func codeOf(err error) rest.Code {
+	var told *rest.Error
+	if errors.As(err, &told) {
+		return told.Code
+	}
+	return rest.Internal
+}
+
+// missing tells a transaction that is in no block from a ledger that cannot be asked.
+func missing(err error, txid string) error {
+	if err != nil && strings.Contains(err.Error(), "no such transaction ID") {
+		return &rest.Error{Code: rest.NotFound, Text: "no block holds transaction " + txid}
+	}
+	return err
+}
