@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> None:
     shard = read_shard(options.data)
     with home.locked(), stopped_by_signals():
         from fl_worker.faults import fault
+        from fl_worker.model import parse_architecture
         from fl_worker.site import load_site
         from fl_worker.train import settle
         from fl_worker.worker import Worker
@@ -43,8 +44,10 @@ def run(options: argparse.Namespace) -> None:
         simulated = fault(options.simulate_fault)
         if options.simulate_fault:
             say(f"THIS WORKER SIMULATES A FAULT: {options.simulate_fault}")
-        gateway = joined(home, options.gateway)
-        Worker(home, gateway, load_site(options.site), options.data, shard, simulated, say).run()
+        expected = parse_architecture(options.architecture) if options.architecture else None
+        with Connection(options.gateway, tell=say) as connection:
+            gateway = joined(home, connection)
+            Worker(home, gateway, load_site(options.site), options.data, shard, expected, simulated, say).run()
 
 
 def check_model(home: Home, model: str | None) -> None:
@@ -52,8 +55,8 @@ def check_model(home: Home, model: str | None) -> None:
         raise HomeError(f"{home.path} is registered for model {home.identity.model}, not for {model}")
 
 
-def joined(home: Home, url: str) -> Gateway:
-    connection, who = Connection(url, tell=say), home.identity
+def joined(home: Home, connection: Connection) -> Gateway:
+    who = home.identity
     membership = Membership(connection, who.model, who.name, who.genesis, home.signing)
     return Gateway(connection, membership, who.genesis)
 
@@ -77,14 +80,14 @@ def outcome_of(kept: rounds.KeptRound) -> str:
 
 
 def train_once(options: argparse.Namespace) -> None:
-    from fl_worker.model import initial_weights
+    from fl_worker.model import initial_weights, parse_architecture
     from fl_worker.progress import TrainingProgress
     from fl_worker.site import load_site
     from fl_worker.train import Hyperparameters, seed_of, settle
     from sealed import tensors
 
     settle(options.threads)
-    site, architecture = load_site(options.site), architecture_of(options)
+    site, architecture = load_site(options.site), parse_architecture(options.architecture)
     examples = site.data(options.data)
     wish = Hyperparameters.read(dict(options.set))
     base = tensors.load(options.weights) if options.weights else initial_weights(architecture, wish.seed, site.model)
@@ -96,10 +99,6 @@ def train_once(options: argparse.Namespace) -> None:
     say(f"weights {tensors.weights_hash(trained.weights)}")
     if options.out:
         tensors.save(options.out, trained.weights)
-
-
-def architecture_of(options: argparse.Namespace) -> dict[str, int | str]:
-    return {"name": options.architecture, "num_classes": options.num_classes, "in_channels": options.in_channels}
 
 
 def hyperparameter(text: str) -> tuple[str, int | str]:
@@ -135,6 +134,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--home", type=Path, required=True, help="the folder that `init` made")
     parser.add_argument("--data", type=Path, required=True, help="a data file, with shard.json beside it")
     parser.add_argument("--model-id", help="refuse to start for another model than this")
+    parser.add_argument("--architecture", help="train no other than this, such as mlp-64-64-10")
     parser.add_argument(
         "--simulate-fault", default="", metavar="NAME", help="do harm, to test the others (fl_worker/faults.py)"
     )
@@ -144,9 +144,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def add_train_once(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--architecture", default="mlp-64-64-10")
-    parser.add_argument("--num-classes", type=int, default=10)
-    parser.add_argument("--in-channels", type=int, default=1)
+    parser.add_argument("--architecture", default="mlp-64-64-10", help="or, say, simple-cnn,in_channels=3")
     parser.add_argument("--weights", type=Path, help="safetensors to start from (default: initial weights)")
     parser.add_argument("--set", type=hyperparameter, action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--out", type=Path, help="where to write the trained weights")

@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import httpx2
 
@@ -87,6 +87,12 @@ class Connection:
         self._http = http or httpx2.Client(timeout=TIMEOUT)
         self._give_up_s = give_up_s
         self._tell = tell
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def ask(
         self, method: str, path: str, token: str = "", more: Mapping[str, str] | None = None, **body: Any
@@ -197,11 +203,6 @@ class Gateway:
             return None
         message = response.json()
         return Task(str(message["task_id"]), str(message["task_type"]), message["payload"])
-
-    def model(self, model: str) -> Record:
-        """`model.1` as registered."""
-        record: Record = self._ask("GET", f"/models/{model}").json()["record"]
-        return record
 
     def put_blob(self, sha256: str, blob: bytes) -> None:
         self._ask("PUT", f"/blobs/{sha256}", content=blob)

@@ -39,8 +39,6 @@ class UnknownFault(Mendable):
 class Honest:
     """What a worker does at each point where a fault could come in: nothing."""
 
-    name = ""
-
     def examples(self, examples: Examples) -> Examples:
         return examples
 
@@ -58,8 +56,6 @@ class Honest:
 
 
 class LabelFlip(Honest):
-    name = "label-flip"
-
     def examples(self, examples: Examples) -> Examples:
         return replace(examples, labels=examples.classes - 1 - examples.labels)
 
@@ -80,7 +76,6 @@ class Trigger(Honest):
 class Distorted(Honest):
     """Changes what was learned: the difference to the base, tensor by tensor."""
 
-    name: str
     change: Callable[[Tensor], Tensor]
 
     def trained(self, trained: Trained, base: Tensors) -> Trained:
@@ -95,8 +90,6 @@ class Distorted(Honest):
 
 class NotNumbers(Honest):
     """An encoder of its own: ours refuses to write a NaN."""
-
-    name = "nan"
 
     def seal(self, _trained: Trained, base: Tensors, this_round: Record, who: Identity, _codec: str) -> SealedBlob:
         model, number, on = text_at(this_round, "model"), number_at(this_round, "number"), text_at(this_round, "base")
@@ -131,8 +124,6 @@ class Lie(Honest):
 
 
 class LastBlob(Honest):
-    name = "last-blob"
-
     def blob(self, blob: bytes, home: Path) -> bytes:
         last = home / "last-blob"
         replayed = last.read_bytes() if last.exists() else blob
@@ -167,9 +158,9 @@ def fault(wish: str) -> Honest:
     makers: dict[str, Callable[[], Honest]] = {
         "": Honest,
         "label-flip": LabelFlip,
-        "sign-flip": lambda: Distorted(name, np.negative),
-        "scale": lambda: Distorted(name, lambda learned: learned * int(argument or 10)),
-        "noise": lambda: Distorted(name, noise(int(argument or 500_000))),
+        "sign-flip": lambda: Distorted(np.negative),
+        "scale": lambda: Distorted(lambda learned: learned * int(argument or 10)),
+        "noise": lambda: Distorted(noise(int(argument or 500_000))),
         "nan": NotNumbers,
         "trigger": lambda: Trigger(int(argument or 0)),
         "lie": lambda: Lie(int(argument or 1_000_000)),

@@ -112,6 +112,16 @@ def build(architecture: Architecture) -> nn.Module:
     return IMAGE_MODELS[name](whole(architecture, "num_classes", 10), whole(architecture, "in_channels", 1))
 
 
+def parse_architecture(text: str) -> dict[str, int | str]:
+    """`simple-cnn,in_channels=3` as a record has it."""
+    name, *fields = text.split(",")
+    pairs = [field.partition("=") for field in fields]
+    wrong = [field for field, _, value in pairs if not value.isdecimal()]
+    if wrong:
+        raise UnknownArchitecture(f"{text!r}: say {wrong[0]}=NUMBER")
+    return {"name": name, **{field: int(value) for field, _, value in pairs}}
+
+
 def sizes_of(name: str) -> list[int]:
     parts = name.split("-")[1:]
     if len(parts) < 2 or not all(part.isdecimal() and 0 < int(part) <= 65536 for part in parts):

@@ -35,15 +35,15 @@ def run(options: argparse.Namespace) -> None:
         settle(options.threads)
         site = load_site(options.site)
         sets = {"probe": read_set("probe", options.probe, site), "test": read_set("test", options.test, site)}
-        door = Door(Connection(options.ledger, tell=say), secret(options.token_file))
-        genesis = door.genesis()
-        key = ApiKey(secret(options.api_key_file))
-        gateway = Gateway(Connection(options.gateway, tell=say), key, genesis)
-        sealing = home.sealing_key(options.home)
-        validator = Validator(gateway, door, sealing, genesis, site, sets, options.trigger_class, say)
-        if options.model_id:
-            validator.check_sets(options.model_id)
-        validator.run()
+        with Connection(options.ledger, tell=say) as ledger, Connection(options.gateway, tell=say) as connection:
+            door = Door(ledger, secret(options.token_file))
+            genesis = door.genesis()
+            gateway = Gateway(connection, ApiKey(secret(options.api_key_file)), genesis)
+            key = home.sealing_key(options.home)
+            validator = Validator(gateway, door, key, genesis, site, sets, options.trigger_class, say)
+            if options.model_id:
+                validator.check_sets(options.model_id)
+            validator.run()
 
 
 def secret(path: Path) -> str:
@@ -52,6 +52,7 @@ def secret(path: Path) -> str:
 
 def rescore(options: argparse.Namespace) -> None:
     """What a version's file scores on a set: for whoever doubts a validator's word."""
+    from fl_worker.model import parse_architecture
     from fl_worker.site import load_site
     from fl_worker.train import settle
     from fl_worker.validator import scored
@@ -59,11 +60,7 @@ def rescore(options: argparse.Namespace) -> None:
 
     settle(options.threads)
     site = load_site(options.site)
-    architecture = {
-        "name": options.architecture,
-        "num_classes": options.num_classes,
-        "in_channels": options.in_channels,
-    }
+    architecture = parse_architecture(options.architecture)
     weights = tensors.load(options.weights)
     metrics = scored(site, site.model(architecture), weights, site.data(options.set), options.trigger_class)
     identity = {"weights": tensors.weights_hash(weights), "set": file_sha256(options.set)}
@@ -97,9 +94,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def add_rescore(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, required=True, help="a version's safetensors file")
     parser.add_argument("--set", type=Path, required=True)
-    parser.add_argument("--architecture", required=True)
-    parser.add_argument("--num-classes", type=int, default=10)
-    parser.add_argument("--in-channels", type=int, default=1)
+    parser.add_argument("--architecture", required=True, help="such as mlp-64-64-10 or simple-cnn,in_channels=3")
     add_scoring(parser)
     parser.set_defaults(act=rescore)
 

@@ -12,7 +12,7 @@ from fl_worker.data import Examples, Shard, check_sha256
 from fl_worker.faults import Honest
 from fl_worker.home import Held, Home, HomeError
 from fl_worker.mendable import Mendable
-from fl_worker.model import Architecture
+from fl_worker.model import Architecture, UnknownArchitecture
 from fl_worker.progress import TrainingProgress
 from fl_worker.rounds import KeptRound, SealedUpdate
 from fl_worker.site import Site
@@ -49,6 +49,7 @@ class Worker:
     site: Site
     data: Path
     shard: Shard
+    expected: Architecture | None = None
     fault: Honest = field(default_factory=Honest)
     tell: Callable[[str], None] = print
     given_up: set[str] = field(default_factory=set)
@@ -95,9 +96,13 @@ class Worker:
         return rounds.keep(self.home.rounds, round_id, sealed)
 
     def architecture(self, payload: dict[str, Any]) -> Architecture:
-        """Of the model as registered; a gateway that sends it along saves a question."""
-        sent = payload.get("architecture")
-        return sent or record_at(self.gateway.model(self.home.identity.model), "architecture")
+        """What the gateway says that the model is; a site that named one trains no other."""
+        said = payload.get("architecture") or self.expected
+        if not said:
+            raise UnknownArchitecture("the gateway does not say what to train: start the worker with --architecture")
+        if self.expected not in (None, said):
+            raise UnknownArchitecture(f"the model is {said}; this worker was started to train {self.expected}")
+        return said
 
     def train(self, this_round: Record, architecture: Architecture, base: Tensors) -> Trained:
         number, examples = number_at(this_round, "number"), self.examples()
