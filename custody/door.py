@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx2
 
+from custody.fabric_payload import NotFabric, is_fabric, read_proposal, read_transaction
 from custody.person import Person
 from sealed.keys import PersonKey
 from verifier.blocks import decode_proposal
@@ -96,9 +97,11 @@ class Door:
         texts = _texts(arguments)
         asked = {"function": function, "arguments": texts, "certificate": person.certificate}
         answer = self._ask("POST", "/api/v1/signing", asked)
+        signed = 0
         while "payload" in (offer := answer.json()):
             payload = base64.b64decode(offer["payload"], validate=True)
-            _refuse_other_payloads(payload, person, function, texts)
+            _refuse_other_payloads(payload, signed, person, function, texts)
+            signed += 1
             signature = base64.b64encode(person.key.sign(payload)).decode()
             answer = self._ask("POST", f"/api/v1/signing/{offer['id']}", {"signature": signature})
         return _committed(answer)
@@ -130,15 +133,25 @@ def _texts(arguments: Sequence[bytes | str]) -> list[str]:
     return [argument.decode("ascii") if isinstance(argument, bytes) else argument for argument in arguments]
 
 
-def _refuse_other_payloads(payload: bytes, person: Person, function: str, arguments: Sequence[str]) -> None:
+def _refuse_other_payloads(
+    payload: bytes, signed: int, person: Person, function: str, arguments: Sequence[str]
+) -> None:
     """A person signs bytes that a server made: they must say what was asked for, for this person, and nothing else."""
     try:
-        proposal = decode_proposal(payload)
-    except Malformed as error:
+        offered = _read(payload, signed)
+    except (Malformed, NotFabric) as error:
         raise PayloadMismatch("PAYLOAD_MISMATCH", f"the door offers something unreadable to sign: {error}") from error
-    asked = (function, tuple(argument.encode() for argument in arguments), person.certificate.encode())
-    if (proposal.function, proposal.arguments, proposal.creator.certificate) != asked:
+    if offered != (function, tuple(argument.encode() for argument in arguments), person.certificate.encode()):
         raise PayloadMismatch("PAYLOAD_MISMATCH", "the door offers something else to sign than what was asked for")
+
+
+def _read(payload: bytes, signed: int) -> tuple[str, tuple[bytes, ...], bytes]:
+    """Function, arguments and certificate of a payload. Fabric has two of them signed, the embedded ledger one."""
+    if is_fabric(payload):
+        call = read_transaction(payload) if signed else read_proposal(payload)
+        return call.function, call.arguments, call.certificate
+    proposal = decode_proposal(payload)
+    return proposal.function, proposal.arguments, proposal.creator.certificate
 
 
 def _committed(response: httpx2.Response) -> Committed:

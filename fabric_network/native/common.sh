@@ -25,7 +25,11 @@ custody() {
     echo "$custody_bin/$1"
 }
 
-network_tool() { "$(custody custody-network)" "$@"; }
+network_tool() {
+    local tool
+    tool=$(custody custody-network)
+    "$tool" "$@"
+}
 
 # at_once VERB WORD...: the verb for every word, all at the same time; fails when one of them fails.
 at_once() {

@@ -38,7 +38,9 @@ await_door() {
 
 # code: a one-time code with which a person enrols at its organisation's door.
 code() {
+    local door
     [ $# -eq 3 ] || fail "code takes an organisation's number, a role and a name"
     network_exists || fail "there is no network in $state yet: network.sh up"
-    "$(custody custody-fabric-door)" code --dir "$(home_of "door.org$1")" --msp "Org$1MSP" --role "$2" --name "$3"
+    door=$(custody custody-fabric-door)
+    "$door" code --dir "$(home_of "door.org$1")" --msp "Org$1MSP" --role "$2" --name "$3"
 }
