@@ -77,23 +77,27 @@ func (l *Ledger) await(ctx context.Context, s *submission) (rest.Outcome, error)
 	case <-ctx.Done():
 		return rest.Outcome{}, &rest.Error{Code: rest.Unknown, Text: "the transaction is still under way", TxID: s.id.String()}
 	}
-	if s.err != nil {
-		return rest.Outcome{}, unavailable(s, s.err)
+	if err := told(s); err != nil {
+		return rest.Outcome{}, err
 	}
 	return rest.Outcome{TxID: s.id.String(), Block: s.place.block, Result: s.result}, nil
 }
 
-// unavailable tells refusals from trouble: a refusal is final, trouble left no trace, and errUnsettled may have.
-func unavailable(s *submission, err error) error {
+// told says what became of a submission: a refusal is final, trouble left no trace, and errUnsettled may have.
+func told(s *submission) error {
 	var refusal *contract.Error
-	var told *rest.Error
-	if errors.As(err, &refusal) || errors.As(err, &told) {
-		return err
+	var known *rest.Error
+	switch {
+	case s.err == nil:
+		return nil
+	case errors.As(s.err, &refusal):
+		return &rest.Error{Code: rest.Code(refusal.Code), Text: refusal.Text, TxID: s.id.String()}
+	case errors.As(s.err, &known):
+		return s.err
+	case errors.Is(s.err, errUnsettled):
+		return &rest.Error{Code: rest.Unknown, Text: s.err.Error(), TxID: s.id.String()}
 	}
-	if errors.Is(err, errUnsettled) {
-		return &rest.Error{Code: rest.Unknown, Text: err.Error(), TxID: s.id.String()}
-	}
-	return &rest.Error{Code: rest.Unavailable, Text: "nothing was recorded: " + err.Error(), TxID: s.id.String()}
+	return &rest.Error{Code: rest.Unavailable, Text: "nothing was recorded: " + s.err.Error(), TxID: s.id.String()}
 }
 
 // check does everything that needs no order, in the caller's goroutine.

@@ -52,9 +52,9 @@ func cramped(t *testing.T) (l *Ledger, full, stuck *atomic.Bool) {
 }
 
 func codeOf(err error) rest.Code {
-	var told *rest.Error
-	if errors.As(err, &told) {
-		return told.Code
+	var said *rest.Error
+	if errors.As(err, &said) {
+		return said.Code
 	}
 	return ""
 }

@@ -165,8 +165,8 @@ func TestWhoMaySubmit(t *testing.T) {
 		"a high S":              {fields(parts[0].bytes(), highS(parts[1].bytes())), rest.Unauthenticated},
 	} {
 		_, err := l.Submit(context.Background(), rest.Envelope{Bytes: c.envelope})
-		var told *rest.Error
-		if !errors.As(err, &told) || told.Code != c.code {
+		var said *rest.Error
+		if !errors.As(err, &said) || said.Code != c.code {
 			t.Errorf("%s: %v, not %s", name, err, c.code)
 		}
 	}
@@ -187,8 +187,8 @@ func TestACertificateEnds(t *testing.T) {
 	l := mustOpen(t, s)
 	defer closeLedger(t, l)
 	now = now.Add(366 * 24 * time.Hour)
-	var told *rest.Error
-	if _, err := submit(l, "Put", "a", "1"); !errors.As(err, &told) || told.Code != rest.Forbidden {
+	var said *rest.Error
+	if _, err := submit(l, "Put", "a", "1"); !errors.As(err, &said) || said.Code != rest.Forbidden {
 		t.Errorf("a year later: %v", err)
 	}
 }
