@@ -38,14 +38,14 @@ PLACES: dict[str, Context] = {
 }  # fmt: skip
 
 
-def _plaintext(length: int) -> bytes:
+def numbered(length: int) -> bytes:
     """Byte i is i·i mod 251."""
     numbers = np.arange(length, dtype=np.uint64)
     return (numbers * numbers % np.uint64(251)).astype(np.uint8).tobytes()
 
 
 def _blob(place: str, length: int) -> dict[str, object]:
-    ctx, plaintext = PLACES[place], _plaintext(length)
+    ctx, plaintext = PLACES[place], numbered(length)
     blob = seal(plaintext, ctx, KEY, SALT)
     expected = {name: value for name, value in ctx.items() if name != "dek"}
     assert open_blob(blob, expected, lambda _: KEY) == plaintext
@@ -84,7 +84,7 @@ def _plaintext_of(codec: str, trained: Tensors, base: Tensors) -> bytes:
     return b"".join([MAGIC, len(header).to_bytes(4, "little"), header, *frames])
 
 
-def _weights(seed: int) -> Tensors:
+def weights_of_seed(seed: int) -> Tensors:
     return {
         "conv.weight": floats(seed, (2, 3, 3, 3), 0.1),
         "fc.weight": floats(seed + 1, (20, 26), 0.1),
@@ -99,7 +99,7 @@ def _weights(seed: int) -> Tensors:
 
 
 def _codec(codec: str) -> dict[str, object]:
-    base, trained = _weights(1), _weights(2)
+    base, trained = weights_of_seed(1), weights_of_seed(2)
     plaintext = _plaintext_of(codec, trained, base)
     shown: dict[str, object] = {"codec": codec, "plaintext": base64.b64encode(plaintext).decode("ascii")}
     if codec in ("whole.1", "xor.1"):
@@ -115,7 +115,7 @@ def _hex(value: Tensor) -> str:
 
 
 def _base() -> dict[str, object]:
-    base = _weights(1)
+    base = weights_of_seed(1)
     tensors = {
         spec.name: {"dtype": spec.dtype, "shape": list(spec.shape), "hex": _hex(base[spec.name])}
         for spec in spec_of(base)
