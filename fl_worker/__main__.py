@@ -26,7 +26,7 @@ def say(line: str) -> None:
 def init(options: argparse.Namespace) -> None:
     home = create(options.home, Identity(options.name, options.organisation, options.model_id, options.genesis))
     say(f"keys and request for registration are in {home.path}")
-    say(f"an admin registers it with: custody model participant {home.path / 'participant.json'}")
+    say(f"an admin registers it with: custody model admit {home.path / 'participant.json'}")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -10,8 +10,8 @@ can run or unpack to a surprise, the same examples are the same bytes, and one S
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,9 @@ class Shard:
     sha256: str
     salt: str
     examples: int
+    architecture: dict[str, int | str] = field(
+        default_factory=dict
+    )  # of a model that fits the data, where one is known
 
     @property
     def commitment(self) -> str:
@@ -109,13 +112,13 @@ def shard_path(data: Path) -> Path:
     return data.with_name("shard.json")
 
 
-def new_shard(data: Path, examples: int) -> Shard:
-    return Shard(file_sha256(data), secrets.token_hex(32), examples)
+def new_shard(data: Path, examples: int, architecture: Mapping[str, int | str] | None = None) -> Shard:
+    return Shard(file_sha256(data), secrets.token_hex(32), examples, dict(architecture or {}))
 
 
 def write_shard(data: Path, shard: Shard) -> None:
-    text = {"commitment": shard.commitment, "examples": shard.examples, "salt": shard.salt, "sha256": shard.sha256}
-    shard_path(data).write_text(json.dumps(text, indent=2, sort_keys=True) + "\n")
+    text = json.dumps({**asdict(shard), "commitment": shard.commitment}, indent=2, sort_keys=True)
+    shard_path(data).write_text(text + "\n")
     shard_path(data).chmod(0o600)
 
 
@@ -126,7 +129,7 @@ def read_shard(data: Path) -> Shard:
         raise DataError(f"{path} is missing: commit to the data first with `custody datasets commit {data}`")
     try:
         said = json.loads(path.read_text())
-        shard = Shard(str(said["sha256"]), str(said["salt"]), int(said["examples"]))
+        shard = Shard(str(said["sha256"]), str(said["salt"]), int(said["examples"]), dict(said["architecture"]))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     check_sha256(data, shard.sha256)

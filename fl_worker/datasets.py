@@ -2,7 +2,7 @@
 
 OUT/metadata.json                        hashes, histograms and commitments: for the operator, holds no secret
 OUT/site-1/train.safetensors             what site-1 trains on
-OUT/site-1/shard.json                    its commitment and salt: never leaves the site
+OUT/site-1/shard.json                    its commitment, the salt, a model that fits: never leaves the site
 OUT/validator/{probe,test}.safetensors   for the validator alone
 """
 
@@ -61,7 +61,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
     for name, picked in files.items():
         write_examples(options.out / name, source, picked)
         print(f"{len(picked):>7,} examples  {options.out / name}")
-    shards = {site: commit(options.out / site / "train.safetensors") for site in sites}
+    shards = {site: commit(options.out / site / "train.safetensors", source.architecture) for site in sites}
     metadata = described(options, source, files, shards)
     (options.out / "metadata.json").write_text(json.dumps(metadata, indent=1, sort_keys=True) + "\n")
     return metadata
@@ -81,12 +81,12 @@ def write_examples(path: Path, source: Pool, picked: Integers) -> None:
     tensors.save(path, {**examples, **constants, "classes": np.array(len(source.classes), np.int64)})
 
 
-def commit(data: Path) -> Shard:
+def commit(data: Path, architecture: Mapping[str, int | str] | None = None) -> Shard:
     """The commitment to a data file; one made before stands as long as the file is the same."""
     try:
         return read_shard(data)
     except DataError:
-        shard = new_shard(data, len(load_examples(data)))
+        shard = new_shard(data, len(load_examples(data)), architecture)
         write_shard(data, shard)
         return shard
 

@@ -96,8 +96,9 @@ class Worker:
         return rounds.keep(self.home.rounds, round_id, sealed)
 
     def architecture(self, payload: dict[str, Any]) -> Architecture:
-        """What the gateway says that the model is; a site that named one trains no other."""
-        said = payload.get("architecture") or self.expected
+        """What the gateway says that the model is, else what the site was prepared for. A site that was started for one
+        trains no other."""
+        said = payload.get("architecture") or self.expected or self.shard.architecture
         if not said:
             raise UnknownArchitecture("the gateway does not say what to train: start the worker with --architecture")
         if self.expected not in (None, said):
