@@ -66,11 +66,19 @@ func (o *Organisation) issue(name, role string, public *ecdsa.PublicKey, now tim
 	return sign(&x509.Certificate{
 		SerialNumber:    serial(),
 		Subject:         pkix.Name{CommonName: name, OrganizationalUnit: []string{"client"}},
-		NotBefore:       now.Add(-backdating),
+		NotBefore:       o.since(now.Add(-backdating)),
 		NotAfter:        now.Add(lifetime),
 		KeyUsage:        x509.KeyUsageDigitalSignature,
 		ExtraExtensions: []pkix.Extension{extension},
 	}, o.Certificate, public, o.key)
+}
+
+// since keeps a certificate from being older than its CA's: Fabric looks at a chain as of the moment when it began.
+func (o *Organisation) since(moment time.Time) time.Time {
+	if moment.Before(o.Certificate.NotBefore) {
+		return o.Certificate.NotBefore
+	}
+	return moment
 }
 
 func roleExtension(role string) (pkix.Extension, error) {
