@@ -6,8 +6,11 @@ import argparse
 import logging
 import os
 import secrets
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -49,6 +52,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class Server(uvicorn.Server):
+    """Uvicorn ends by sending itself the signal that it was ended with; here threads are to be ended first."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 def _serve(_: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = from_environment(os.environ)
@@ -63,7 +79,7 @@ def _serve_system(system: System, host: str, port: int) -> int:
     system.projection.catch_up()
     threads = app.background(system, stop_serving)
     web = app.web(system, threads)
-    server = uvicorn.Server(uvicorn.Config(web, host, port, log_level="warning", timeout_graceful_shutdown=5))
+    server = Server(uvicorn.Config(web, host, port, log_level="warning", timeout_graceful_shutdown=5))
     threads.start()
     try:
         server.run()

@@ -32,12 +32,13 @@ from gateway import aggregation, leases, lineage, tasks, trainings, wraps
 from gateway.blobs import BlobError
 from gateway.ledger import CommitUnknown, LedgerUnavailable, Refused
 from gateway.lineage_db import Model, Version
+from gateway.projection import IndexBehind
 from gateway.provenance import steps
 from gateway.standing import standing
 from gateway.system import System
 from gateway.tasks import Task
 from gateway.weights import CannotOpen
-from gateway.writes import IndexBehind, write_once
+from gateway.writes import write_once
 from sealed.aggregate import AggregationError
 from sealed.keys import kid_of
 

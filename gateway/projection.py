@@ -38,6 +38,10 @@ class Gap(ProjectionError):
     pass
 
 
+class IndexBehind(Exception):
+    """The ledger is ahead of the index, and deciding from the index now would be deciding from the past."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """Which states a table holds, and its columns: named parts of the key ({name}, {name:d}) and paths in the value."""
@@ -250,8 +254,13 @@ class Projection:
                 self.catch_up()
                 self._stay(stop)
             except LedgerUnavailable as error:
-                log.warning("the index stands still: %s", error)
-                stop.wait(RETRY_S)
+                if not stop.is_set():
+                    log.warning("the index stands still: %s", error)
+                    stop.wait(RETRY_S)
+
+    def reach(self, block: int, timeout_s: float) -> None:
+        if not self.reaches(block, timeout_s):
+            raise IndexBehind(f"the index has not reached block {block} of the ledger within {timeout_s:.0f} s")
 
     def reaches(self, block: int, timeout_s: float) -> bool:
         """Wait until the index holds a block; False when it did not in time."""

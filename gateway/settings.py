@@ -48,7 +48,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         blob_limit_bytes=_number(environment, "BLOB_LIMIT_MIB", 2048) * MEBIBYTE,
         task_lease_s=_number(environment, "TASK_LEASE_S", 60),
         token_s=_number(environment, "TOKEN_S", 3600),
-        pipeline_lease_s=_number(environment, "PIPELINE_LEASE_S", 15),
+        pipeline_lease_s=_number(environment, "PIPELINE_LEASE_S", 5),
     )
 
 

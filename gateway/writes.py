@@ -14,10 +14,6 @@ from sealed.records import check, encode
 INDEX_S = 30.0
 
 
-class IndexBehind(Exception):
-    """Committed, and not yet in the index: deciding from the index now would do the step again."""
-
-
 def write_once(system: System, name: str, function: str, make: Callable[[], Mapping[str, Any]]) -> Committed:
     """Submit the record of this name; `make` is asked for it only if there is none yet.
 
@@ -29,8 +25,7 @@ def write_once(system: System, name: str, function: str, make: Callable[[], Mapp
     except Refused:
         _start_over(system, name, attempt)
         raise
-    if not system.projection.reaches(committed.block, INDEX_S):
-        raise IndexBehind(f"the index has not reached block {committed.block} within {INDEX_S:.0f} s")
+    system.projection.reach(committed.block, INDEX_S)  # or the next step would be decided without this one
     _forget(system, name)
     return committed
 

@@ -22,6 +22,15 @@ def system_of(request: Request) -> System:
 
 
 WithSystem = Annotated[System, Depends(system_of)]
+INDEX_S = 10.0
+
+
+def up_to_date(system: WithSystem) -> None:
+    """Whoever wrote to the ledger and comes straight here finds what they wrote."""
+    system.projection.reach(system.ledger.chain().height, INDEX_S)
+
+
+UP_TO_DATE = Depends(up_to_date)
 
 
 def only(*roles: str) -> Callable[[Request, System], Caller]:

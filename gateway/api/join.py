@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import who
-from gateway.api.access import WithSystem
+from gateway.api.access import UP_TO_DATE, WithSystem
 from gateway.tasks import participant
 
 router = APIRouter()
@@ -26,7 +26,7 @@ class Answer(BaseModel):
     signature: str = Field(max_length=128)
 
 
-@router.post("/join")
+@router.post("/join", dependencies=[UP_TO_DATE])
 def join(body: Ask | Answer, system: WithSystem) -> dict[str, str | int]:
     if isinstance(body, Ask):
         nonce = secrets.token_hex(16)

@@ -11,6 +11,7 @@ from gateway.blobs import BlobDamaged, BlobMissing, BlobTooLarge, WrongAddress
 from gateway.handin import HandInWrong, NotYetKnown, RefusedByLedger
 from gateway.ledger import CommitUnknown, LedgerUnavailable
 from gateway.lineage import Absent
+from gateway.projection import IndexBehind
 from gateway.provenance.lineage import BrokenLineage
 from gateway.trainings import TrainingConflict, TrainingWrong
 from gateway.weights import CannotOpen
@@ -33,6 +34,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     LedgerUnavailable: (503, "UNAVAILABLE"),
     CommitUnknown: (503, "UNAVAILABLE"),
     NotYetKnown: (503, "UNAVAILABLE"),
+    IndexBehind: (503, "UNAVAILABLE"),
 }
 CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE", 415: "BAD_REQUEST"}
 TITLES = {

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import lineage, trainings
-from gateway.api.access import OPERATES, READS, Name, Operator, WithSystem
+from gateway.api.access import OPERATES, READS, UP_TO_DATE, Name, Operator, WithSystem
 
 router = APIRouter()
 
@@ -24,7 +24,7 @@ class Wish(BaseModel):
     participants: list[ParticipantName] = []
 
 
-@router.post("/models/{model}/training", status_code=201)
+@router.post("/models/{model}/training", status_code=201, dependencies=[UP_TO_DATE])
 def start(model: Name, body: Wish, caller: Operator, system: WithSystem) -> dict[str, Any]:
     wish = trainings.Wish(body.rounds, body.round_seconds, body.hyperparameters, body.participants)
     trainings.start(system.database, model, wish, caller.name, system.now())

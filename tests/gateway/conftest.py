@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -19,6 +20,7 @@ from tests.gateway.federation import (
     Consortium,
     Site,
     Validator,
+    answered,
     first_weights,
     gateway_environment,
     hand_in_genesis,
@@ -93,6 +95,13 @@ class World:
         body = {"rounds": rounds, "round_seconds": 600, **wish}
         response = self.http.post(f"/api/v1/models/{MODEL}/training", json=body, headers=self.operator)
         assert response.status_code == 201, response.text
+
+    def training(self) -> dict[str, Any]:
+        return answered(self.http.get(f"/api/v1/models/{MODEL}/training", headers=self.operator))
+
+    def versions_on_the_ledger(self) -> int:
+        number: int = self.consortium.reader.state(f"version/{MODEL}/head")["number"]
+        return number
 
     def index(self) -> None:
         assert self.system.projection.reaches(self.system.ledger.chain().height, 10)

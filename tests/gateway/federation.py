@@ -18,6 +18,8 @@ from custody.door import Committed, Door
 from custody.federation import dataset_record, genesis_version, model_record, policy_with, recipient_keys
 from custody.person import Person
 from gateway.ledger import WRITES
+from sealed.aggregate import Update, aggregate
+from sealed.codec import decode_update, encode_update
 from sealed.keys import PersonKey, SealingKey, SigningKey, kid_of, wrap_key
 from sealed.manifest import build_manifest, sign_manifest
 from sealed.records import encode, number_at, parse, record_id, signing_text
@@ -29,6 +31,7 @@ from tests.processes import LedgerProcess
 MODEL = "digits"
 PROBE, TEST = hashlib.sha256(b"probe").hexdigest(), hashlib.sha256(b"test").hexdigest()
 EXAMPLES_OF_SETS = 100
+EXAMPLES = 10
 PEOPLE = {"anna": ("Org1MSP", "admin"), "olga": ("Org1MSP", "operator"), "paul": ("Org2MSP", "approver")}
 
 
@@ -52,11 +55,21 @@ def first_weights() -> Tensors:
 def trained(base: Tensors, name: str, number: int) -> Tensors:
     seed = int.from_bytes(hashlib.sha256(f"{name} {number}".encode()).digest()[:4], "big")
     random = np.random.default_rng(seed)
-    steps: Tensors = {"steps": base["steps"] + np.int64(1)}
-    floats = {key: value for key, value in base.items() if value.dtype == np.float32}
-    return {
-        key: (value + random.normal(scale=0.01, size=value.shape)).astype(np.float32) for key, value in floats.items()
-    } | steps
+    made: Tensors = {}
+    for key, value in sorted(base.items()):
+        change = random.normal(scale=0.01, size=value.shape) if value.dtype == np.float32 else 1
+        made[key] = np.asarray(value + change, value.dtype)
+    return made
+
+
+def expected_weights(rounds: Iterable[int], names: Iterable[str]) -> str:
+    """What rounds with these sites must end in, computed without a gateway."""
+    weights = first_weights()
+    for number in rounds:
+        made = {name: encode_update("bf16.1", trained(weights, name, number), weights) for name in names}
+        updates = [Update(name, EXAMPLES, decode_update(data, weights)) for name, data in made.items()]
+        weights = aggregate("fedavg.1", weights, updates)
+    return weights_hash(weights)
 
 
 class Consortium:
@@ -229,7 +242,7 @@ class Site:
         )
         self.put(http, sealed.blob)
         wraps = sealed.wraps_for([recipient["x25519"] for recipient in payload["recipients"]])
-        return build_manifest(round_, self.name, 10, sealed.record, self.shard, {"loss_micro": 1}), list(wraps)
+        return build_manifest(round_, self.name, EXAMPLES, sealed.record, self.shard, {"loss_micro": 1}), list(wraps)
 
     def put(self, http: Http, blob: bytes) -> str:
         sha256 = hashlib.sha256(blob).hexdigest()
