@@ -5,7 +5,6 @@ number of threads, or on how a library adds up floats.
 """
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -108,12 +107,16 @@ def clip_factors(updates: Sequence[Update], trained: Sequence[Spec]) -> list[int
     return [min(ONE, bound * ONE // length) if length else ONE for length in norms]
 
 
-def krum_choice(distances: Mapping[tuple[int, int], int], count: int) -> list[int]:
-    """Who stays: all but f, those whose nearest neighbours are nearest. f = a quarter, where Krum's bound allows it."""
+def krum_choice(distances: Sequence[Sequence[int]]) -> list[int]:
+    """Who stays: all but f, those whose nearest neighbours are nearest. f = a quarter, where Krum's bound allows it.
+
+    Of `distances`, those of i < j are looked at.
+    """
+    count = len(distances)
     outliers = max(0, min(count // 4, (count - 3) // 2))
     near = max(0, count - outliers - 2)
     scores = [
-        sum(sorted(distances[min(one, other), max(one, other)] for other in range(count) if other != one)[:near])
+        sum(sorted(distances[min(one, other)][max(one, other)] for other in range(count) if other != one)[:near])
         for one in range(count)
     ]
     return sorted(sorted(range(count), key=lambda one: (scores[one], one))[: count - outliers])
@@ -131,11 +134,11 @@ def _norm_clip(round_: Round) -> Plan:
 
 
 def _multi_krum(round_: Round) -> Plan:
-    distances: Counter[tuple[int, int]] = Counter()
+    distances = np.zeros((len(round_.updates),) * 2, object)
     for spec in round_.trained:
         for columns in _columns(round_, spec):
-            distances.update(squared_distances([quantise(column) for column in columns]))
-    chosen = krum_choice(distances, len(round_.updates))
+            distances += _distances(quantise(columns))
+    chosen = krum_choice(distances.tolist())
     return _summed(round_, _members([round_.updates[one] for one in chosen]))
 
 
@@ -278,6 +281,13 @@ def _summed_by_columns(round_: Round, members: Sequence[Member], spec: Spec) -> 
             yield sum(map(_weighed, members, columns), np.zeros(columns.shape[1], np.int64))
 
     return _moved(round_.base[spec.name], sums())
+
+
+def _distances(rows: Integers) -> NDArray[np.object_]:
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(squared_distances, np.array_split(rows, threads, axis=1)))
+    return sum(parts[1:], parts[0])
 
 
 def _by_columns(round_: Round, rule: Callable[[Floats], NDArray[np.float64]], spec: Spec) -> Floats:

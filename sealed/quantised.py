@@ -1,8 +1,6 @@
 """Differences as integers of 2^-32: sums of them are the same in every order, on every machine, at any thread count."""
 
-import itertools
 import math
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +15,7 @@ ONE = 2**20  # the sum of all weights
 
 _SCALE = np.float32(2.0**BITS)
 _LIMB = 22
+IN_CACHE = 2**15  # integers whose differences are looked at at once
 
 
 def quantise(differences: Floats) -> Integers:
@@ -42,17 +41,37 @@ def clip(integers: Integers, factor: int) -> Integers:
 
 
 def square_sum(integers: Integers) -> int:
-    """Σ q² as it is, for |q| ≤ 2^43 and at most 2^16 of them: in two limbs, so that no 64 bits overflow."""
-    high = integers >> _LIMB
-    low = integers & (2**_LIMB - 1)
-    squares = int((high * high).sum()) << 2 * _LIMB
-    return squares + (int((high * low).sum()) << _LIMB + 1) + int((low * low).sum())
+    """Σ q² as it is, for |q| ≤ 2^43 and at most 2^16 of them."""
+    parts = np.zeros((3, 1), np.int64)
+    _add_squares(integers.reshape(1, -1), parts)
+    return int(_joined(parts)[0])
 
 
 def norm(sum_of_squares: int) -> int:
     return math.isqrt(sum_of_squares)
 
 
-def squared_distances(columns: Sequence[Integers]) -> dict[tuple[int, int], int]:
-    pairs = itertools.combinations(range(len(columns)), 2)
-    return {(one, other): square_sum(columns[one] - columns[other]) for one, other in pairs}
+def squared_distances(rows: Integers) -> NDArray[np.object_]:
+    """Σ (qᵢ - qⱼ)² of every two rows i < j, as they are, for |q| ≤ 2^42 and at most 2^16 columns."""
+    count = len(rows)
+    parts = np.zeros((3, count, count), np.int64)
+    width = max(64, IN_CACHE // count)
+    for start in range(0, rows.shape[1], width):
+        block = np.ascontiguousarray(rows[:, start : start + width])
+        for one in range(count - 1):
+            _add_squares(block[one + 1 :] - block[one], parts[:, one, one + 1 :])
+    return _joined(parts)
+
+
+def _add_squares(rows: Integers, into: Integers) -> None:
+    """In two limbs, so that no 64 bits overflow: (h·2^22 + l)² = h²·2^44 + hl·2^23 + l²."""
+    high = rows >> _LIMB
+    low = rows & (2**_LIMB - 1)
+    for part, (one, other) in enumerate(((high, high), (high, low), (low, low))):
+        into[part] += np.einsum("ij,ij->i", one, other)
+
+
+def _joined(parts: Integers) -> NDArray[np.object_]:
+    high, mixed, low = parts.astype(object)
+    joined: NDArray[np.object_] = (high << 2 * _LIMB) + (mixed << _LIMB + 1) + low
+    return joined
