@@ -36,15 +36,6 @@ func matching(pattern, what string) kind {
 	}
 }
 
-func wordOf(low, high int, others, what string) kind {
-	return func(value any, where string) error {
-		if s, ok := value.(string); !ok || !isWord(s, low, high, others) {
-			return fmt.Errorf("%s is not %s", where, what)
-		}
-		return nil
-	}
-}
-
 func oneOf(words ...string) kind {
 	return func(value any, where string) error {
 		if s, ok := value.(string); !ok || !slices.Contains(words, s) {

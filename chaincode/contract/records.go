@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -21,26 +22,25 @@ const (
 )
 
 // Object is a JSON object. Its values are Object, []any, string, bool and int64; Encode takes int as well.
+//
+// What reads a field panics when it is not there or of another kind: a record was held against its schema, and a
+// state was written by the contract, so that would be a mistake of the program.
 type Object map[string]any
 
-func (o Object) text(key string) string          { return o[key].(string) }
-func (o Object) number(key string) int64         { return o[key].(int64) }
-func (o Object) flag(key string) bool            { return o[key].(bool) }
-func (o Object) object(key string) Object        { return o[key].(Object) }
-func (o Object) list(key string) []any           { return o[key].([]any) }
-func (o Object) texts(key string) []string       { return each[string](o.list(key)) }
-func (o Object) objects(key string) []Object     { return each[Object](o.list(key)) }
-func (o Object) with(key string, v any) Object   { return o.and(Object{key: v}) }
-func (o Object) optional(key string) (any, bool) { v, ok := o[key]; return v, ok }
+func (o Object) text(key string) string        { return o[key].(string) }
+func (o Object) number(key string) int64       { return o[key].(int64) }
+func (o Object) flag(key string) bool          { return o[key].(bool) }
+func (o Object) object(key string) Object      { return o[key].(Object) }
+func (o Object) list(key string) []any         { return o[key].([]any) }
+func (o Object) texts(key string) []string     { return each[string](o.list(key)) }
+func (o Object) objects(key string) []Object   { return each[Object](o.list(key)) }
+func (o Object) with(key string, v any) Object { return o.and(Object{key: v}) }
 
 // and returns a copy of o in which more replaces and adds.
 func (o Object) and(more Object) Object {
-	both := make(Object, len(o)+len(more))
-	for _, part := range []Object{o, more} {
-		for key, value := range part {
-			both[key] = value
-		}
-	}
+	both := Object{}
+	maps.Copy(both, o)
+	maps.Copy(both, more)
 	return both
 }
 
@@ -392,23 +392,16 @@ func appendText(b []byte, text string) []byte {
 }
 
 func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }
 
-func isKey(key string) bool { return isWord(key, 1, 64, "._-") }
-
-// isWord tells whether text is low to high ASCII letters, digits and others.
-func isWord(text string, low, high int, others string) bool {
-	for _, r := range text {
+// isKey is [A-Za-z0-9._-]{1,64}; spelled out, because every key of every record and state passes here.
+func isKey(key string) bool {
+	for _, r := range key {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		if !letter && !strings.ContainsRune(others, r) {
+		if !letter && r != '.' && r != '_' && r != '-' {
 			return false
 		}
 	}
-	return len(text) >= low && len(text) <= high
+	return len(key) >= 1 && len(key) <= 64
 }

@@ -72,7 +72,7 @@ func (m model) purposeFits(r Record, policy Object) error {
 
 func guardsMeasured(policy, metrics Object) error {
 	recalls, _ := metrics["class_recall_bp"].([]any)
-	_, rate := metrics.optional("trigger_rate_bp")
+	_, rate := metrics["trigger_rate_bp"]
 	return first(
 		demand(policy.number("min_class_recall") == 0 || len(recalls) > 0, Refused, "the policy guards the recall of each class: class_recall_bp is missing"),
 		demand(policy.number("max_trigger_rate") == 10_000 || rate, Refused, "the policy guards the trigger rate: trigger_rate_bp is missing"),

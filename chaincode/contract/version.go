@@ -193,7 +193,7 @@ func (m model) sealedUpdate(update Object, r round, named map[string]bool) error
 		return refuse(Refused, "%s is included and excluded", participant)
 	}
 	named[participant] = true
-	examples, given := update.optional("examples")
+	examples, given := update["examples"]
 	stated := state.object("record").number("examples")
 	return demand(!given || examples == stated, Refused, "%s trained on %d examples, not %s", participant, stated, fmt.Sprint(examples))
 }
