@@ -26,6 +26,10 @@ def first_difference(recorded: Value | None, expected: Value | None, where: str)
         for name in sorted(recorded.keys() | expected.keys()):
             if recorded.get(name) != expected.get(name):
                 return first_difference(recorded.get(name), expected.get(name), f"{where}.{name}")
+    if isinstance(recorded, list) and isinstance(expected, list) and len(recorded) == len(expected):
+        for index, (one, other) in enumerate(zip(recorded, expected, strict=True)):
+            if one != other:
+                return first_difference(one, other, f"{where}.{index}")
     return f"{where.lstrip('.') or 'it'} is {shown(recorded)}; the rules make it {shown(expected)}"
 
 

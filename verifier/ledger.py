@@ -118,7 +118,7 @@ def accept_transaction(ledger: Ledger, raw: bytes, at: Position, tally: Tally) -
     )
     tally.run("reads", place, ledger.state.check_reads, tx.effects.reads)
     outcome = tally.attempt("rules", place, replay, ledger, tx, identity)
-    tally.run("rules", place, check_writes, outcome, tx)
+    tally.run("rules", place, check_outcome, outcome, tx)
     tally.run("events", place, check_event, tx)
     ledger.state.apply(outcome.writes, at)
     return tx, identity
@@ -147,13 +147,15 @@ def replay(ledger: Ledger, tx: Transaction, identity: Identity) -> Outcome:
     )
 
 
-def check_writes(outcome: Outcome, tx: Transaction) -> None:
+def check_outcome(outcome: Outcome, tx: Transaction) -> None:
+    if tx.effects.result != outcome.result:
+        raise Broken(f"the answer recorded: {difference(tx.effects.result, outcome.result)}")
+    if tx.effects.event_name != outcome.event:
+        raise Broken(f"announces {tx.effects.event_name!r}, not {outcome.event!r}")
     recorded = {write.key: write.value for write in tx.effects.writes}
     for key in sorted(recorded.keys() | outcome.writes.keys()):
         if recorded.get(key) != outcome.writes.get(key):
             raise Broken(difference(recorded.get(key), outcome.writes.get(key)), Place(key=key))
-    if (tx.effects.result, tx.effects.event_name) != (outcome.result, outcome.event):
-        raise Broken("the function answers or announces something else than was recorded")
 
 
 def check_event(tx: Transaction) -> None:

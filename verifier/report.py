@@ -44,6 +44,10 @@ class Place:
         )
         return ", ".join(part for part in parts if part)
 
+    def within(self, outer: "Place") -> "Place":
+        block, tx = (outer.block, outer.tx) if self.block is None else (self.block, self.tx)
+        return Place(block, tx, self.key or outer.key, self.file or outer.file)
+
 
 class Broken(Exception):
     """A check that does not hold."""
@@ -99,7 +103,7 @@ class Tally:
         try:
             return check(*args, **kwargs)
         except Broken as broken:
-            self.fail(name, broken.place or place, broken.detail)
+            self.fail(name, broken.place.within(place) if broken.place else place, broken.detail)
             raise Stop from broken
         except ValueError as error:
             self.fail(name, place, f"{type(error).__name__}: {error}")

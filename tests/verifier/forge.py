@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
+from types import ModuleType
 from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -48,6 +49,9 @@ class Forge:
         self.key = Ed25519PrivateKey.generate()
         self.authorities = {msp: Authority(msp) for msp in ("Org1MSP", "Org2MSP")}
         self.people = {name: self.enroll(name, *who) for name, who in PEOPLE.items()}
+        self.people["adam"] = self.enroll("adam", "Org2MSP", "admin")  # of an organisation that is granted no such role
+        self.people["agnes"] = self.enroll("agnes", "Org2MSP", "aggregator")
+        self.people["olga as approver"] = self.enroll("olga", "Org1MSP", "approver")
         self.blocks = [encode_block(self.key, 0, bytes(32), [configuration(self.key, [*self.authorities.values()])])]
         self.state = State()
         self.writers: dict[str, Position] = {}
@@ -73,9 +77,19 @@ class Forge:
         self.append(envelope)
         return parse(envelope.result, limit=1 << 24)
 
+    def claim(self, who: str, function: str, *arguments: bytes) -> None:
+        """On the ledger without having been run: as if it had been allowed, and had changed nothing."""
+        signer = self.people[who]
+        bare = self.proposal(signer, function, *arguments)
+        self.append(replace(bare, event="Nothing.v1", payload=event_payload(())))
+
     def envelope(self, signer: Signer, function: str, *arguments: bytes) -> Envelope:
+        bare = self.proposal(signer, function, *arguments)
+        return with_effects(bare, self.replay(bare, signer), self.writers)
+
+    def proposal(self, signer: Signer, function: str, *arguments: bytes) -> Envelope:
         self.clock_ms += 1000
-        bare = Envelope(
+        return Envelope(
             genesis=bytes.fromhex(self.genesis),
             creator=signer.creator,
             function=function,
@@ -83,7 +97,6 @@ class Forge:
             nonce=os.urandom(24),
             claimed_at=self.clock_ms,
         ).signed(signer)
-        return with_effects(bare, self.replay(bare, signer), self.writers)
 
     def replay(self, bare: Envelope, signer: Signer) -> Outcome:
         actor = actor_of(signer.certificate, signer.msp)
@@ -115,12 +128,15 @@ def version(at: Position | None) -> bytes:
 @contextmanager
 def bent_rules() -> Iterator[None]:
     """A contract that refuses nothing, and otherwise does what it always does."""
-    modules = [import_module(f"verifier.rules.{module.name}") for module in iter_modules(verifier.rules.__path__)]
     with ExitStack() as patches:
-        for module in modules:
+        for module in rule_modules():
             if hasattr(module, "demand"):
                 patches.enter_context(patch.object(module, "demand", refuse_nothing))
         yield
+
+
+def rule_modules() -> list[ModuleType]:
+    return [import_module(f"verifier.rules.{module.name}") for module in iter_modules(verifier.rules.__path__)]
 
 
 def refuse_nothing(holds: bool, rule: str) -> None:

@@ -67,6 +67,8 @@ class Story:
     epoch: int = 0
     round: int = 0
     policy_number: int = 1
+    asked: bytes = b""
+    proposal: bytes = b""
     noise: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
 
     # --- who says what
@@ -370,10 +372,10 @@ def a_bad_version_is_left_behind(story: Story, target: str) -> None:
     rotate_key(story, story.sites["site-a"])
 
 
-def rotate_key(story: Story, site: Site) -> None:
+def rotate_key(story: Story, site: Site, number: int = 1) -> None:
     site.signing, site.sealing = SigningKey.generate(), SealingKey.generate()
     record = encode({
-        "schema": "participant-key.1", "model": MODEL, "participant": site.name, "number": 1,
+        "schema": "participant-key.1", "model": MODEL, "participant": site.name, "number": number,
         "ed25519": site.signing.public, "x25519": site.sealing.public,
     })  # fmt: skip
     story.ledger.submit("anna", "RotateParticipantKey", record, story.signed(site, record).encode())

@@ -110,9 +110,7 @@ def check_accounted(model: Model, version: Record, became: Record) -> None:
 
 def check_sealed(model: Model, number: int, update: Record) -> None:
     name = text_at(update, "participant")
-    key = model.key("update", number, name)
-    demand(model.call.has(key), f"round {number} holds no update of {name}")
-    state = model.call.need(key)
+    state = model.call.need(model.key("update", number, name))
     demand(text_at(state, "id") == text_at(update, "update"), f"another update of {name} than the one anchored")
     if "examples" in update:
         demand(update["examples"] == number_at(state, "record", "examples"), f"other examples than {name} stated")
