@@ -1,4 +1,4 @@
-"""Change one byte of a bundle, the way a forger would begin: in the middle of a block, the archive otherwise whole."""
+"""Change one byte of a bundle, in the middle of one of its blocks; the archive itself stays whole."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Consortium:
         return self._site_command(name)
 
     def _site_command(self, name: str) -> list[str]:
-        home, data = self.site_home(name), self.data / "clients" / name / "data.safetensors"
+        home, data = self.site_home(name), self.data / name / "train.safetensors"
         return custody(
             "worker", "run", "--gateway", self.gateway_url, "--home", home, "--data", data, "--model-id", MODEL
         )

@@ -23,6 +23,7 @@ from custody.processes import ProcessFailed, custody, write_json
 
 HERE = Path(__file__).resolve().parent.parent
 SAMPLE, SAMPLE_PIN = HERE / "docs" / "sample.zip", HERE / "docs" / "sample.pin.json"
+SAMPLE_KEY = HERE / "docs" / "sample.auditor.pem"  # published: everyone is the sample's auditor
 INSTALL_TORCH = HERE / "setup" / "install_torch.py"
 HYPERPARAMETERS: dict[str, int | str] = {
     "batch_size": 32,
@@ -130,7 +131,10 @@ def _wait_for(torch: subprocess.Popen[str]) -> None:
 
 
 def _show_sample(folder: Path) -> None:
-    _shown("verify", SAMPLE, "--trust", SAMPLE_PIN, expected=0)
+    key = folder / SAMPLE_KEY.name
+    key.touch(0o600)
+    key.write_bytes(SAMPLE_KEY.read_bytes())
+    _shown("verify", SAMPLE, "--trust", SAMPLE_PIN, "--keys", key, expected=0)
     changed = folder / "sample-with-one-byte-changed.zip"
     where = one_byte_changed(SAMPLE, changed)
     print(f"  … and with one byte changed in {where}:")
