@@ -20,14 +20,14 @@ const (
 
 // row is what is kept of a write with an Idempotency-Key: first its envelope, then its answer.
 type row struct {
-	Request  []byte          `json:"request"` // hash of function and body
-	KeptAt   time.Time       `json:"kept_at"`
-	Envelope Envelope        `json:"envelope"`
-	Final    bool            `json:"final"`
-	Block    uint64          `json:"block,omitempty"`
-	Result   json.RawMessage `json:"result,omitempty"`
-	Code     Code            `json:"code,omitempty"` // of a refusal
-	Text     string          `json:"text,omitempty"`
+	Request  []byte    `json:"request"` // hash of function and body
+	KeptAt   time.Time `json:"kept_at"`
+	Envelope Envelope  `json:"envelope"`
+	Final    bool      `json:"final"`
+	Block    uint64    `json:"block,omitempty"`
+	Result   []byte    `json:"result,omitempty"` // not raw JSON: its bytes are to stay as they are
+	Code     Code      `json:"code,omitempty"`   // of a refusal
+	Text     string    `json:"text,omitempty"`
 }
 
 func (r row) answer() (Outcome, error) {

@@ -23,6 +23,9 @@ type route struct {
 	function string   // of the contract, which answers; empty when the door does
 	takes    []string // arguments of a read, by the name of a variable in the path or of a query parameter
 	query    []string // query parameters, all optional
+	sends    object   // schema of the request's body; nil when there is none
+	answers  object   // the description of a success
+	unsure   bool     // it may be answered with 202
 	handle   func(*Door, http.ResponseWriter, *http.Request, variables) error
 }
 
@@ -77,28 +80,68 @@ var queries = []route{
 
 // own are what the door answers itself.
 func own() []route {
+	toSign := form(object{"id": text, "payload": binary, "txid": text})
 	return []route{
-		{method: "GET", path: prefix + "/events", access: reads, summary: "Events from a position on, as NDJSON that stays open", query: []string{"from", "follow"}, handle: (*Door).events},
-		{method: "GET", path: prefix + "/blocks/{n}", access: reads, summary: "The bytes of a block", handle: (*Door).block},
-		{method: "GET", path: prefix + "/chain", access: reads, summary: "Which ledger speaks, and how high it is", handle: (*Door).chain},
-		{method: "GET", path: prefix + "/transactions/{txid}", access: reads, summary: "Where a transaction stands", handle: (*Door).transaction},
-		{method: "GET", path: prefix + "/transactions/{txid}/receipts", access: reads, summary: "What peers of several organisations signed about a transaction", handle: (*Door).receipts},
-		{method: "POST", path: prefix + "/enroll", access: open, summary: "A certificate for a one-time code", handle: (*Door).enroll},
-		{method: "POST", path: prefix + "/signing", access: open, summary: "The bytes that a person has to sign", handle: (*Door).openSigning},
-		{method: "POST", path: prefix + "/signing/{id}", access: open, summary: "Hand in a signature: the next bytes to sign, or the outcome", handle: (*Door).sign},
-		{method: "GET", path: prefix + "/openapi.json", access: open, summary: "This description", handle: (*Door).describe},
-		{method: "GET", path: "/health", access: open, summary: "The process lives", handle: (*Door).health},
-		{method: "GET", path: "/ready", access: open, summary: "Writes can be expected to succeed", handle: (*Door).ready},
-		{method: "GET", path: "/metrics", access: reads, summary: "Figures for Prometheus", handle: (*Door).figures},
+		{
+			method: "GET", path: prefix + "/events", access: reads, query: []string{"from", "follow"}, handle: (*Door).events,
+			summary: "Events from a position on, as NDJSON that stays open",
+			answers: answered("one event a line; an empty line says that the ledger lives", "application/x-ndjson",
+				form(object{"block": number, "tx": number, "txid": text, "name": text, "payload": object{"type": "object"}})),
+		}, {
+			method: "GET", path: prefix + "/blocks/{n}", access: reads, handle: (*Door).block,
+			summary: "The bytes of a block", answers: answered("as the ledger keeps them", "application/octet-stream", object{}),
+		}, {
+			method: "GET", path: prefix + "/chain", access: reads, handle: (*Door).chain,
+			summary: "Which ledger speaks, and how high it is",
+			answers: found(object{"kind": text, "genesis": text, "height": number, "head": text, "rules": number}),
+		}, {
+			method: "GET", path: prefix + "/transactions/{txid}", access: reads, unsure: true, handle: (*Door).transaction,
+			summary: "Where a transaction stands",
+			answers: found(object{"txid": text, "block": number, "tx": number, "code": text, "function": text}),
+		}, {
+			method: "GET", path: prefix + "/transactions/{txid}/receipts", access: reads, handle: (*Door).receipts,
+			summary: "What peers of several organisations signed about a transaction",
+			answers: answered("the receipts", "application/octet-stream", object{}),
+		}, {
+			method: "POST", path: prefix + "/enroll", access: open, handle: (*Door).enroll,
+			summary: "A certificate for a one-time code", sends: form(object{"code": text, "csr": text}),
+			answers: found(object{"certificate": text, "ca": text}),
+		}, {
+			method: "POST", path: prefix + "/signing", access: open, handle: (*Door).openSigning,
+			summary: "The bytes that a person has to sign", sends: form(object{"function": text, "arguments": list(text), "certificate": text}),
+			answers: answered("sign the payload", "application/json", toSign),
+		}, {
+			method: "POST", path: prefix + "/signing/{id}", access: open, unsure: true, handle: (*Door).sign,
+			summary: "Hand in a signature: the next bytes to sign, or the outcome", sends: form(object{"signature": binary}),
+			answers: answered("committed, or to be signed again", "application/json", object{"anyOf": []object{reference("Outcome"), toSign}}),
+		}, {
+			method: "GET", path: prefix + "/openapi.json", access: open, handle: (*Door).describe,
+			summary: "This description", answers: answered("OpenAPI 3.1", "application/json", object{"type": "object"}),
+		}, {
+			method: "GET", path: "/health", access: open, handle: (*Door).health,
+			summary: "The process lives", answers: found(object{"status": text}),
+		}, {
+			method: "GET", path: "/ready", access: open, handle: (*Door).ready,
+			summary: "Writes can be expected to succeed", answers: found(object{"status": text}),
+		}, {
+			method: "GET", path: "/metrics", access: reads, handle: (*Door).figures,
+			summary: "Figures for Prometheus", answers: answered("in its text format", "text/plain", text),
+		},
 	}
 }
 
 func write(function, path, summary string) route {
-	return route{method: "POST", path: prefix + path, access: writes, summary: summary, function: function, handle: (*Door).write}
+	return route{
+		method: "POST", path: prefix + path, access: writes, summary: summary, function: function, unsure: true, handle: (*Door).write,
+		sends: form(object{"arguments": list(text)}), answers: answered("committed", "application/json", reference("Outcome")),
+	}
 }
 
 func query(function, path, summary string, takes ...string) route {
-	return route{method: "GET", path: prefix + path, access: reads, summary: summary, function: function, takes: takes, handle: (*Door).read}
+	return route{
+		method: "GET", path: prefix + path, access: reads, summary: summary, function: function, takes: takes, handle: (*Door).read,
+		answers: found(object{"block": number, "result": object{}}),
+	}
 }
 
 func (r route) with(query ...string) route {

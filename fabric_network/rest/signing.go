@@ -20,14 +20,14 @@ const (
 
 // session is one person's transaction on its way to be signed.
 type session struct {
-	call    Call
-	ends    time.Time
-	size    int
-	mutex   sync.Mutex
-	now     Envelope
-	signed  *[sha256.Size]byte // the signature that served, once one did
-	outcome Outcome
-	err     error
+	function string
+	ends     time.Time
+	size     int
+	mutex    sync.Mutex
+	now      Envelope
+	signed   *[sha256.Size]byte // the signature that served, once one did
+	outcome  Outcome
+	err      error
 }
 
 type sessions struct {
@@ -41,11 +41,11 @@ func newSessions(clock func() time.Time) *sessions {
 	return &sessions{clock: clock, open: map[string]*session{}}
 }
 
-func (s *sessions) add(call Call, envelope Envelope) (string, error) {
+func (s *sessions) add(function string, envelope Envelope) (string, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.sweep()
-	added := &session{call: call, ends: s.clock().Add(sessionLifetime), now: envelope, size: len(envelope.Payload) + len(envelope.Bytes)}
+	added := &session{function: function, ends: s.clock().Add(sessionLifetime), now: envelope, size: len(envelope.Payload) + len(envelope.Bytes)}
 	if s.size+added.size > sessionBytes {
 		return "", &Error{Code: Busy, Text: "too many signing sessions are open"}
 	}
@@ -94,7 +94,7 @@ func (d *Door) openSigning(w http.ResponseWriter, r *http.Request, _ variables) 
 	if err != nil {
 		return err
 	}
-	id, err := d.signing.add(call, envelope)
+	id, err := d.signing.add(call.Function, envelope)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (d *Door) takeSignature(r *http.Request, open *session, given []byte) error
 	}
 	started := time.Now()
 	outcome, err := d.backend.Submit(ctx, next)
-	d.report(open.call.Function, "a person", outcome, time.Since(started), err)
+	d.report(open.function, "a person", outcome, time.Since(started), err)
 	if err == nil || problemOf(err).Code.stands() {
 		sum := sha256.Sum256(given)
 		open.signed, open.outcome, open.err = &sum, outcome, err

@@ -171,7 +171,8 @@ func CertificateRequest(t testing.TB, key *ecdsa.PrivateKey) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
+// NewKey is a P-256 key.
+func NewKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -183,7 +184,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 // Enrol makes a person.
 func (d *Door) Enrol(role, name string) Person {
 	d.t.Helper()
-	p := Person{Key: newKey(d.t)}
+	p := Person{Key: NewKey(d.t)}
 	answer := d.Do(Request{Method: "POST", Path: "/api/v1/enroll", Body: map[string]string{
 		"code": d.ledger.Code(role, name), "csr": CertificateRequest(d.t, p.Key),
 	}})

@@ -279,7 +279,7 @@ func sessionsServeOnce(t *testing.T, d *Door) {
 	admin := d.Enrol("admin", fresh("anna"))
 	var session Session
 	d.Open(admin, "RegisterModel", record, version).Into(t, &session)
-	stranger := Person{admin.Certificate, newKey(t)}
+	stranger := Person{admin.Certificate, NewKey(t)}
 	if a := d.HandIn(session.ID, stranger.sign(t, session.Payload)); a.Status != http.StatusUnauthorized && a.Status != http.StatusForbidden {
 		t.Errorf("a stranger's signature: %d %s", a.Status, a.Body)
 	}
@@ -305,7 +305,7 @@ func sessionsServeOnce(t *testing.T, d *Door) {
 }
 
 func codesEnrolOnce(t *testing.T, d *Door) {
-	key := newKey(t)
+	key := NewKey(t)
 	enrol := func(code, request string) Answer {
 		return d.Do(Request{Method: "POST", Path: "/api/v1/enroll", Body: object{"code": code, "csr": request}})
 	}
