@@ -7,7 +7,6 @@ number of threads, or on how a library adds up floats.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -15,46 +14,15 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sealed.codec import Differences
-from sealed.elements import BLOCK, CodecError, Floats, add, checked, flat
-from sealed.quantised import BITS, ONE, Integers, clip, norm, quantise, scaled, square_sum, squared_distances
-from sealed.spill import Spill, spill
-from sealed.tensors import DTYPES, FLOAT32, UNTRAINED, Spec, Tensor, TensorError, Tensors, check_like, spec_of
+from sealed.elements import Floats, add, flat
+from sealed.quantised import BITS, ONE, Integers, clip, quantise, scaled, squared_distances
+from sealed.rounds import AggregationError, Round, UnusableUpdate, Update, columns_of, norm_of, round_of, slices
+from sealed.tensors import DTYPES, FLOAT32, Spec, Tensor, Tensors, spec_of
+
+__all__ = ["RULES", "AggregationError", "UnusableUpdate", "Update", "aggregate", "weights_of"]
 
 MOST_THREADS = 2
-COLUMNS = 2**21  # elements of all clients that are in memory at once
 ROOM = 48 * 1024 * 1024
-
-
-class AggregationError(ValueError):
-    """Updates that no rule can make a version of."""
-
-
-class UnusableUpdate(AggregationError):
-    """One participant's update is the reason."""
-
-    def __init__(self, participant: str, reason: object) -> None:
-        super().__init__(f"{participant}: {reason}")
-        self.participant = participant
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One participant's differences; a `codec.Differences` is decoded only where it is read."""
-
-    participant: str
-    examples: int
-    differences: Mapping[str, Tensor] = field(repr=False)
-
-    def blocks(self, name: str) -> Iterator[Tensor]:
-        """The elements of one tensor in order, in blocks of `BLOCK` and a shorter last one, each within bounds."""
-        try:
-            if isinstance(self.differences, Differences):
-                yield from self.differences.blocks(name)
-            else:
-                yield from map(_within_bounds, _slices(flat(self.differences[name])))
-        except CodecError as error:
-            raise UnusableUpdate(self.participant, error) from error
 
 
 class Member(NamedTuple):
@@ -63,16 +31,6 @@ class Member(NamedTuple):
     update: Update
     weight: int
     factor: int = ONE
-
-
-class Round(NamedTuple):
-    base: Tensors
-    updates: list[Update]  # sorted by participant
-    spill: Spill
-
-    @property
-    def trained(self) -> list[Spec]:
-        return [spec for spec in spec_of(self.base) if spec.dtype == FLOAT32]
 
 
 Plan: TypeAlias = Callable[[Spec], Floats]  # from a trained tensor to its next elements
@@ -85,9 +43,7 @@ def aggregate(rule: str, base: Tensors, updates: Iterable[Update], folder: Path 
     """
     if rule not in RULES:
         raise AggregationError(f"there is no rule {rule}")
-    ordered = _checked_updates(base, updates)
-    with spill(folder) as aside:
-        round_ = Round(base, ordered, aside)
+    with round_of(base, updates, folder) as round_:
         plan = RULES[rule](round_)
         return {spec.name: _next(round_, plan, spec) for spec in spec_of(base)}
 
@@ -102,7 +58,7 @@ def weights_of(examples: Mapping[str, int]) -> dict[str, int]:
 
 def clip_factors(updates: Sequence[Update], trained: Sequence[Spec]) -> list[int]:
     """Nobody comes further than the (lower) median of all norms."""
-    norms = [_norm(update, trained) for update in updates]
+    norms = [norm_of(update, trained) for update in updates]
     bound = sorted(norms)[(len(norms) - 1) // 2]
     return [min(ONE, bound * ONE // length) if length else ONE for length in norms]
 
@@ -136,7 +92,7 @@ def _norm_clip(round_: Round) -> Plan:
 def _multi_krum(round_: Round) -> Plan:
     distances = np.zeros((len(round_.updates),) * 2, object)
     for spec in round_.trained:
-        for columns in _columns(round_, spec):
+        for columns in columns_of(round_, spec):
             distances += _distances(quantise(columns))
     chosen = krum_choice(distances.tolist())
     return _summed(round_, _members([round_.updates[one] for one in chosen]))
@@ -175,30 +131,6 @@ RULES: dict[str, Callable[[Round], Plan]] = {
 }
 
 
-def _checked_updates(base: Tensors, updates: Iterable[Update]) -> list[Update]:
-    ordered = sorted(updates, key=lambda update: update.participant)
-    if len({update.participant for update in ordered}) < max(1, len(ordered)):
-        raise AggregationError("no update, or two of one participant")
-    expected = spec_of(base)
-    if any(spec.dtype in UNTRAINED for spec in expected):
-        raise AggregationError("a base with floats that are not float32")
-    for update in ordered:
-        _refuse_unlike(update, expected)
-    return ordered
-
-
-def _refuse_unlike(update: Update, expected: tuple[Spec, ...]) -> None:
-    if update.examples < 1:
-        raise UnusableUpdate(update.participant, f"{update.examples} examples")
-    try:
-        if isinstance(update.differences, Differences):
-            update.differences.refuse_unless(expected)
-        else:
-            check_like(update.differences, expected)
-    except (CodecError, TensorError) as error:
-        raise UnusableUpdate(update.participant, error) from error
-
-
 def _members(updates: Sequence[Update]) -> list[Member]:
     weights = weights_of({update.participant: update.examples for update in updates})
     return [Member(update, weights[update.participant]) for update in updates]
@@ -216,14 +148,14 @@ def _summed(round_: Round, members: Sequence[Member]) -> Plan:
     if threads < 1:
         return partial(_summed_tensor, round_, members)
     totals = _sums(members, round_.trained, threads)
-    return lambda spec: _moved(round_.base[spec.name], _slices(totals.pop(spec.name)))
+    return lambda spec: _moved(round_.base[spec.name], slices(totals.pop(spec.name)))
 
 
 def _summed_tensor(round_: Round, members: Sequence[Member], spec: Spec) -> Floats:
     model, _ = _sizes(round_.base)
     if 3 * spec.nbytes > model + ROOM:
         return _summed_by_columns(round_, members, spec)
-    return _moved(round_.base[spec.name], _slices(_sums(members, [spec], 1)[spec.name]))
+    return _moved(round_.base[spec.name], slices(_sums(members, [spec], 1)[spec.name]))
 
 
 def _sizes(base: Tensors) -> tuple[int, int]:
@@ -277,7 +209,7 @@ def _summed_by_columns(round_: Round, members: Sequence[Member], spec: Spec) -> 
     there = round_._replace(updates=[member.update for member in members])
 
     def sums() -> Iterator[Integers]:
-        for columns in _columns(there, spec):
+        for columns in columns_of(there, spec):
             yield sum(map(_weighed, members, columns), np.zeros(columns.shape[1], np.int64))
 
     return _moved(round_.base[spec.name], sums())
@@ -291,25 +223,7 @@ def _distances(rows: Integers) -> NDArray[np.object_]:
 
 
 def _by_columns(round_: Round, rule: Callable[[Floats], NDArray[np.float64]], spec: Spec) -> Floats:
-    return _assembled(round_.base[spec.name], map(rule, _columns(round_, spec)))
-
-
-def _columns(round_: Round, spec: Spec) -> Iterator[Floats]:
-    """The same elements of every update under each other, as many as fit in memory; a row for each update."""
-    width = _width(len(round_.updates))
-    aside = round_.spill
-    rows = [_put_aside(aside, update.blocks(spec.name), width) for update in round_.updates]
-    for places in zip(*rows, strict=True):
-        yield np.stack([aside.get(place) for place in places])
-    aside.clear()
-
-
-def _width(rows: int) -> int:
-    return int(min(BLOCK, max(256, 2 ** ((COLUMNS // rows).bit_length() - 1))))
-
-
-def _put_aside(aside: Spill, blocks: Iterator[Tensor], width: int) -> list[int]:
-    return [aside.put(piece) for block in blocks for piece in _slices(block, width)]
+    return _assembled(round_.base[spec.name], map(rule, columns_of(round_, spec)))
 
 
 def _assembled(base: Tensor, differences: Iterable[NDArray[np.float64]]) -> Floats:
@@ -337,16 +251,3 @@ def _carried(round_: Round, spec: Spec) -> Tensor:
             np.maximum(part, block.view(signed), out=part)
             start += len(block)
     return add(flat(round_.base[spec.name]), largest.view(dtype))
-
-
-def _norm(update: Update, trained: Sequence[Spec]) -> int:
-    return norm(sum(square_sum(quantise(block)) for spec in trained for block in update.blocks(spec.name)))
-
-
-def _within_bounds(block: Tensor) -> Tensor:
-    return checked(block) if block.dtype == np.float32 else block
-
-
-def _slices(elements: Tensor, width: int = BLOCK) -> Iterator[Tensor]:
-    for start in range(0, len(elements), width):
-        yield elements[start : start + width]

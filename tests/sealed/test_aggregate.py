@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealed import aggregate as module
-from sealed import spill
+from sealed import rounds, spill
 from sealed.aggregate import (
     RULES,
     AggregationError,
@@ -181,7 +181,7 @@ def test_how_much_is_put_aside_does_not_matter(
     rule: str, room: int, columns: int, in_memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ROOM", room)
-    monkeypatch.setattr(module, "COLUMNS", columns)
+    monkeypatch.setattr(rounds, "COLUMNS", columns)
     monkeypatch.setattr(spill, "IN_MEMORY", in_memory)
     assert weights_hash(aggregate(rule, small(), updates(small(), 7), tmp_path)) == EXPECTED[rule]
     assert list(tmp_path.iterdir()) == []
