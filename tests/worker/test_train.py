@@ -128,6 +128,16 @@ def test_weights_leave_and_enter_a_model_exactly(name: str, parameters: int | No
     assert weights_hash(initial_weights(name, 2)) != weights_hash(weights)
 
 
+@pytest.mark.parametrize("name", ["small-cnn", "mobilenet_v3_small", "efficientnet_b0", "resnet18"])
+def test_image_models_train_the_same_weights_twice(name: str) -> None:
+    order = np.random.default_rng(1)
+    pictures = Examples(order.normal(size=(5, 3, 32, 32)).astype(np.float32), order.integers(0, 4, 5), 4)
+    architecture = {"name": name, "num_classes": 4, "in_channels": 3}
+    base, wish = initial_weights(architecture, 1), Hyperparameters(batch_size=2, learning_rate_micro=1000)
+    once, again = (weights_hash(train(build(architecture), base, pictures, wish, 1).weights) for _ in range(2))
+    assert once == again != weights_hash(base)
+
+
 def test_another_models_weights_are_refused() -> None:
     with pytest.raises(WeightsMismatch, match=r"1\.bias is \[32\] float32, the model has \[64\] float32"):
         load(build({"name": DIGITS}), initial_weights("mlp-64-32-10", 1))

@@ -159,6 +159,19 @@ def test_a_round_ends_with_a_receipt_and_nothing_secret_is_left(site: Site) -> N
     assert f"holds version 0 ({held(load(site.home)).version})" in shown
 
 
+def test_a_model_with_integer_buffers_goes_through_the_lossy_codec(site: Site) -> None:
+    start = initial_weights("small-cnn", 1)
+    site.gateway.architecture = {"name": "small-cnn"}
+    site.gateway.offer_round([site.gateway.add_version(start)])
+    site.does_its_task()
+    handed_in = site.handed_in(start)
+    steps = -(-len(load_examples(site.data)) // Hyperparameters().batch_size)
+    assert handed_in["blocks.0.1.num_batches_tracked"] == steps
+    assert {name: array.dtype for name, array in handed_in.items()} == {
+        name: array.dtype for name, array in start.items()
+    }
+
+
 @pytest.mark.parametrize("stall_at", ["PUT /blobs", "POST /rounds"])
 def test_after_a_kill_the_same_bytes_are_handed_in_and_nothing_is_trained_again(site: Site, stall_at: str) -> None:
     site.gateway.offer_round([site.gateway.add_version(START)])
