@@ -1,11 +1,11 @@
 """A Fabric network for tests, by network.sh, and its two doors as one ledger to tell a story to."""
 
-import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"aggregator": "1", "validator": "2"}  # the organisation whose door holds each
 
 
-@dataclass(frozen=True)
+@dataclass
 class Network:
     state: Path
     base: int = 17000
+    doors: dict[tuple[str, str], Door] = field(default_factory=dict)
+    closing: ExitStack = field(default_factory=ExitStack)
 
     def run(self, *arguments: str) -> str:
         done = self.attempt(*arguments)
@@ -34,7 +36,7 @@ class Network:
         return done.stdout
 
     def attempt(self, verb: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [ROOT / "fabric_network" / "network.sh", verb, "--state", self.state, *arguments]
+        command = [str(ROOT / "fabric_network" / "network.sh"), verb, "--state", str(self.state), *arguments]
         return subprocess.run(
             command, capture_output=True, text=True, env={**os.environ, **environment}, check=False, timeout=120
         )
@@ -49,13 +51,17 @@ class Network:
         return self.base + 100 * int(organisation) + {"door": 80, "chaincode": 50}.get(kind, 0)
 
     def door(self, organisation: str, identity: str = "reader") -> Door:
-        return Door(f"http://127.0.0.1:{self.port(f'door.org{organisation}')}", self.token(organisation, identity))
+        key = (organisation, identity)
+        if key not in self.doors:
+            url = f"http://127.0.0.1:{self.port(f'door.org{organisation}')}"
+            self.doors[key] = self.closing.enter_context(Door(url, self.token(organisation, identity)))
+        return self.doors[key]
 
     def token(self, organisation: str, identity: str = "reader") -> str:
         return (self.state / "nodes" / f"door.org{organisation}" / "identities" / f"{identity}.token").read_text()
 
-    def pid(self, node: str) -> int:
-        return int((self.state / "nodes" / node / "process").read_text().splitlines()[0])
+    def kill(self, node: str) -> None:
+        os.kill(int((self.state / "nodes" / node / "process").read_text().splitlines()[0]), signal.SIGKILL)
 
     def get(self, organisation: str, path: str) -> httpx2.Response:
         url = f"http://127.0.0.1:{self.port(f'door.org{organisation}')}{path}"
@@ -74,6 +80,7 @@ def up(state: Path, base: int, *options: str) -> Iterator[Network]:
         network.run("deploy")
         yield network
     finally:
+        network.closing.close()
         network.attempt("down", "--erase")
 
 
@@ -107,7 +114,3 @@ class FabricLedger:
             return self.services[who].submit(WRITES[function], arguments).result
         door, person = self.people[who]
         return door.act(person, function, arguments).result
-
-
-def events_of(door: Door) -> list[dict[str, Any]]:
-    return [json.loads(json.dumps(event)) for event in door.events()]
