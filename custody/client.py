@@ -35,6 +35,9 @@ class Gateway:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def put_blob(self, sha256: str, blob: bytes) -> None:

@@ -22,6 +22,7 @@ from sealed.keys import SealingKey
 MODEL = "digits"
 PEOPLE = {"anna": ("Org1MSP", "admin"), "olga": ("Org1MSP", "operator"), "paul": ("Org2MSP", "approver")}
 POLL_S = 0.05
+ROUND_SECONDS = 300
 
 
 @dataclass
@@ -104,7 +105,7 @@ class Consortium:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        with all_stopped_at_the_end(self.processes):
+        with all_stopped_at_the_end(self.processes), closed_at_the_end(self.__dict__, "door", "gateway"):
             yield
 
     def start(self, name: str) -> None:
@@ -115,7 +116,7 @@ class Consortium:
             process.wait_until(lambda: answers(port))
 
     def kill(self, name: str) -> None:
-        self.processes[name].kill()
+        self.processes.pop(name).kill()
 
     def until(self, what: str, done: Callable[[], Any], seconds: float = 120.0) -> Any:
         """Poll until `done` gives something; a process that died in the meantime is said at once."""
@@ -208,6 +209,9 @@ class Consortium:
             request = self.site_home(name) / "participant.json"
             self.command("model", "admit", request, "--data", self.data, person="anna")
 
+    def start_training(self, rounds: int, hyperparameters: Mapping[str, int | str]) -> None:
+        self.gateway.start_training(MODEL, rounds, hyperparameters, round_seconds=ROUND_SECONDS)
+
     # --- what the ledger says
 
     def versions(self) -> list[dict[str, Any]]:
@@ -250,6 +254,17 @@ class Consortium:
     def export(self, bundle: Path) -> None:
         public = SealingKey.load(self.auditor_key).public
         self.command("export", MODEL, "--with-updates", "--for", public, "-o", bundle)
+
+
+@contextmanager
+def closed_at_the_end(made: dict[str, Any], *names: str) -> Iterator[None]:
+    """Clients that were made on the way (cached properties) are closed, and made again when asked for again."""
+    try:
+        yield
+    finally:
+        for name in names:
+            if client := made.pop(name, None):
+                client.close()
 
 
 def _write_secret(file: Path, text: str) -> None:

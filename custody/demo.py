@@ -167,7 +167,7 @@ def set_up(consortium: Consortium) -> None:
 
 
 def train(consortium: Consortium, rounds: int) -> None:
-    consortium.gateway.start_training(MODEL, rounds, HYPERPARAMETERS, round_seconds=120)
+    consortium.start_training(rounds, HYPERPARAMETERS)
     for number in range(1, rounds + 1):
         version = consortium.until(f"version {number} decided", lambda: consortium.decided(number))  # noqa: B023
         print(f"  version {number}: {version['score'] / 100:.2f} % on the probe → {version['decision']}", flush=True)

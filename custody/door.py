@@ -67,6 +67,9 @@ class Door:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def chain(self) -> Chain:
