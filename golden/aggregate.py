@@ -3,6 +3,7 @@
 import numpy as np
 
 from sealed.aggregate import RULES, Update, aggregate, weights_of
+from sealed.screens import COSINE, DISTANCE, NORM, cosine_scores, distance_scores, norm_scores
 from sealed.tensors import Tensor, Tensors, spec_of, weights_hash
 
 
@@ -78,6 +79,11 @@ def _round(members: list[tuple[str, int, float]]) -> dict[str, object]:
             for one in updates
         ],
         "weights_of": weights_of({one.participant: one.examples for one in updates}),
+        "scores": {
+            DISTANCE: distance_scores(_base(), updates),
+            NORM: norm_scores(_base(), updates),
+            COSINE: cosine_scores(_base(), updates, _differences(5, 0.02)),
+        },
         "results": {
             rule: {"tensors": _tensors(found), "weights": weights_hash(found)} for rule, found in results.items()
         },
@@ -87,4 +93,8 @@ def _round(members: list[tuple[str, int, float]]) -> dict[str, object]:
 def vectors() -> dict[str, object]:
     base = _base()
     rounds = [{"name": name, **_round(members)} for name, members in ROUNDS.items()]
-    return {"base": {"tensors": _tensors(base), "weights": weights_hash(base)}, "rounds": rounds}
+    return {
+        "base": {"tensors": _tensors(base), "weights": weights_hash(base)},
+        "root": _tensors(_differences(5, 0.02)),
+        "rounds": rounds,
+    }

@@ -41,10 +41,15 @@ def clip(integers: Integers, factor: int) -> Integers:
 
 
 def square_sum(integers: Integers) -> int:
-    """Σ q² as it is, for |q| ≤ 2^43 and at most 2^16 of them."""
+    """Σ q² as it is, for |q| ≤ 2^44 and at most 2^16 of them."""
     parts = np.zeros((3, 1), np.int64)
     _add_squares(integers.reshape(1, -1), parts)
     return int(_joined(parts)[0])
+
+
+def product_sum(one: Integers, other: Integers) -> int:
+    """Σ qᵢ·qⱼ, by 4·qᵢ·qⱼ = (qᵢ + qⱼ)² - (qᵢ - qⱼ)², for |q| ≤ 2^42."""
+    return (square_sum(one + other) - square_sum(one - other)) // 4
 
 
 def norm(sum_of_squares: int) -> int:

@@ -77,7 +77,11 @@ def columns_of(round_: Round, spec: Spec) -> Iterator[Floats]:
 
 
 def norm_of(update: Update, trained: Sequence[Spec]) -> int:
-    return norm(sum(square_sum(quantise(block)) for spec in trained for block in update.blocks(spec.name)))
+    return norm(squares_of(update, trained))
+
+
+def squares_of(update: Update, trained: Sequence[Spec]) -> int:
+    return sum(square_sum(quantise(block)) for spec in trained for block in update.blocks(spec.name))
 
 
 def slices(elements: Tensor, width: int = BLOCK) -> Iterator[Tensor]:
