@@ -7,7 +7,6 @@ import (
 
 	"custody/fabric_network/rest"
 
-	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -46,12 +45,8 @@ var complaints = []struct {
 }
 
 // told translates what a peer reports, when no chaincode refused.
-func told(err error, details []*gateway.ErrorDetail) *rest.Error {
-	messages := []string{status.Convert(err).Message()}
-	for _, d := range details {
-		messages = append(messages, d.GetMspId()+": "+d.GetMessage())
-	}
-	said := strings.Join(messages, "; ")
+func told(err error) *rest.Error {
+	said := saidBy(err)
 	for _, c := range complaints {
 		if strings.Contains(said, c.says) {
 			return &rest.Error{Code: c.code, Text: c.text + " (" + said + ")"}
@@ -63,6 +58,15 @@ func told(err error, details []*gateway.ErrorDetail) *rest.Error {
 	return &rest.Error{Code: rest.Unavailable, Text: said}
 }
 
+// saidBy is what the peer that was asked reports, and what it reports of the others.
+func saidBy(err error) string {
+	messages := []string{status.Convert(err).Message()}
+	for _, d := range detailsOf(err) {
+		messages = append(messages, d.GetMspId()+": "+d.GetMessage())
+	}
+	return strings.Join(messages, "; ")
+}
+
 func toldOfRead(err error) error {
 	if err == nil {
 		return nil
@@ -70,43 +74,27 @@ func toldOfRead(err error) error {
 	if refusal, found := refusalIn(err.Error()); found {
 		return refusal
 	}
-	return told(err, nil)
+	return told(err)
 }
 
 // toldOfEndorsement finds a refusal that stands: one by this organisation's own peer. Others may only be behind.
 func (l *Ledger) toldOfEndorsement(err error) error {
-	details := detailsOf(err)
-	for _, d := range details {
+	for _, d := range detailsOf(err) {
 		if refusal, found := refusalIn(d.GetMessage()); found && d.GetMspId() == l.settings.MSP {
 			return refusal
 		}
 	}
-	answer := told(err, details)
+	answer := told(err)
 	if answer.Code == rest.Unavailable {
 		answer.Text = "nothing was recorded: " + answer.Text
 	}
 	return answer
 }
 
-// disagree says that peers were not of one mind, as they are for a moment when one has not seen the newest block yet.
-func (l *Ledger) disagree(err error) bool {
-	for _, d := range detailsOf(err) {
-		_, refusal := refusalIn(d.GetMessage())
-		if refusal && d.GetMspId() != l.settings.MSP || strings.Contains(d.GetMessage(), "ProposalResponsePayloads do not match") {
-			return true
-		}
-	}
-	return false
-}
-
 func detailsOf(err error) []*gateway.ErrorDetail {
-	var endorsement *client.EndorseError
-	var submission *client.SubmitError
-	switch {
-	case errors.As(err, &endorsement):
-		return endorsement.Details()
-	case errors.As(err, &submission):
-		return submission.Details()
+	var detailed interface{ Details() []*gateway.ErrorDetail }
+	if errors.As(err, &detailed) {
+		return detailed.Details()
 	}
 	return nil
 }
