@@ -62,6 +62,10 @@ func Open(s Settings) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openOn(connection, s)
+}
+
+func openOn(connection *grpc.ClientConn, s Settings) (*Ledger, error) {
 	l := &Ledger{settings: s, connection: connection}
 	sign, err := identity.NewPrivateKeySign(s.Key)
 	if err == nil {
