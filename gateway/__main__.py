@@ -67,6 +67,7 @@ class Server(uvicorn.Server):
 
 def _serve(_: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     settings = from_environment(os.environ)
     with app.opened(settings) as system:
         return _serve_system(system, settings.host, settings.port)

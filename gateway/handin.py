@@ -40,6 +40,13 @@ class NotYetKnown(Exception):
     """Queued, and not yet on the ledger: hand in the very same again to learn what became of it."""
 
 
+# Results that the ledger keeps nowhere, so that what was answered to us is all there is.
+LEAVE_NO_STATE: dict[str, dict[str, type[Exception]]] = {
+    "update.1": {"invalid": HandInWrong},
+    "ack.1": {"invalid": HandInWrong, "refused": RefusedByLedger},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A signed record as it goes into a batch."""
@@ -121,8 +128,8 @@ def outcome(session: Session, item: Item) -> State | None:
     if (refused := session.get(Refusal, item.id)) is not None:
         raise RefusedByLedger(refused.reason)
     waiting = session.get(Inbox, item.id)
-    if waiting is not None and waiting.result not in {"", "accepted", "refused"}:
-        raise HandInWrong(f"the ledger took no notice of it: {waiting.reason or waiting.result}")
+    if waiting is not None and waiting.result in LEAVE_NO_STATE[item.schema]:
+        raise LEAVE_NO_STATE[item.schema][waiting.result](waiting.reason)
     return None
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,9 +112,14 @@ class World:
 
     def settle(self, *idle: Site) -> None:
         """Everybody does what they are asked until nobody is asked for anything any more."""
+        self.settle_until(lambda: False, *idle)
+
+    def settle_until(self, done: Callable[[], bool], *idle: Site) -> None:
         busy = True
         while busy:
             self.drive()
+            if done():
+                return
             worked = [site.work(self.http) for site in self.sites if site not in idle]
             busy = self.validator.work(self.http) or any(worked)
             self.index()
