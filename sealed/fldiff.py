@@ -9,14 +9,12 @@ import hmac
 import io
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, NamedTuple, TypeAlias, TypedDict, cast
+from typing import NamedTuple, TypeAlias, TypedDict, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -25,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sealed import schemas
 from sealed.cid import Address, CidHasher
+from sealed.files import put_in_place
 from sealed.kinds import LARGEST, fields, integer, one_of, text
 from sealed.records import Record, RecordError, encode, parse
 
@@ -163,7 +162,7 @@ def seal(plaintext: Bytes, ctx: Context, key: bytes, salt: bytes | None = None) 
 def seal_file(source: Path | str, target: Path | str, ctx: Context, key: bytes) -> Address:
     """The same from file to file, in constant memory, with the address of what was written."""
     hasher = CidHasher()
-    with Path(source).open("rb") as plain, _put_in_place(Path(target)) as blob:
+    with Path(source).open("rb") as plain, put_in_place(Path(target)) as partial, partial.open("wb") as blob:
         length = os.fstat(plain.fileno()).st_size
         prefix, layout, cipher = _begin(length, ctx, key, secrets.token_bytes(_SALT))
         for piece in _with_first(prefix, _encrypted(_pieces(plain, layout), layout, cipher)):
@@ -182,7 +181,7 @@ def open_blob(blob: Bytes, expected: Mapping[str, object], key_for: KeyFor) -> b
 
 def open_file(source: Path | str, target: Path | str, expected: Mapping[str, object], key_for: KeyFor) -> None:
     """The same from file to file; `target` appears only when every segment was verified."""
-    with _put_in_place(Path(target)) as plain:
+    with put_in_place(Path(target)) as partial, partial.open("wb") as plain:
         for segment in _Unlocked(Path(source), expected, key_for).segments():
             plain.write(segment)
 
@@ -354,17 +353,3 @@ def _compare(found: Context, expected: Mapping[str, object]) -> None:
     for name in sorted(Place.__required_keys__ | expected.keys()):
         if name not in expected or found.get(name) != expected[name]:
             raise ContextMismatch(f"{name} is {found.get(name)!r}, expected {expected.get(name)!r}")
-
-
-@contextmanager
-def _put_in_place(target: Path) -> Iterator[IO[bytes]]:
-    """A file that appears whole or not at all, readable by its owner alone."""
-    descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).replace(target)
-    finally:
-        Path(partial).unlink(missing_ok=True)

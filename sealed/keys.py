@@ -5,7 +5,6 @@ Files are PKCS#8 in PEM, under a passphrase where one is given; a file that othe
 
 import base64
 import hashlib
-import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from sealed.files import put_in_place
 from sealed.pkcs8 import encrypted_pem
 
 AnyKey: TypeAlias = Ed25519PrivateKey | X25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -278,9 +278,7 @@ def _save(path: Path, private: AnyKey, passphrase: str | None) -> None:
     else:
         text = private.private_bytes(serialization.Encoding.PEM, form, plain)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with put_in_place(path, new=True) as partial:
+            partial.write_bytes(text)
     except OSError as error:
         raise KeyFileError(f"{path}: {error.strerror}") from error

@@ -1,7 +1,6 @@
 """Named tensors: their hash, which is the identity of a set of weights, and their file (safetensors, never pickle)."""
 
 import hashlib
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+
+from sealed.files import put_in_place
 
 Tensor: TypeAlias = NDArray[Any]
 Tensors: TypeAlias = dict[str, Tensor]
@@ -91,16 +92,8 @@ def load(path: Path | str) -> Tensors:
 
 
 def save(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
-    """Whole or not at all: written beside its place, flushed, then renamed."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with put_in_place(Path(path)) as partial:
         save_file({name: _ordered(tensors[name]) for name in sorted(tensors)}, partial)
-        _flush(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    _flush(path.parent)
 
 
 def check_like(tensors: Mapping[str, Tensor], spec: tuple[Spec, ...]) -> None:
@@ -126,11 +119,3 @@ def _head(name: str, tensor: Tensor) -> bytes:
 def _ordered(tensor: Tensor) -> Tensor:
     """Not `ascontiguousarray`: it makes a counter without dimensions one-dimensional."""
     return np.asarray(tensor, tensor.dtype.newbyteorder("<"), order="C")
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
