@@ -118,7 +118,7 @@ func (l *Ledger) check(e rest.Envelope) (*submission, error) {
 	if err != nil {
 		return nil, &rest.Error{Code: rest.Forbidden, Text: err.Error()}
 	}
-	if err := who.verify(s.bytes, s.signature); err != nil {
+	if err := who.verify(digest(s.id), s.signature); err != nil {
 		return nil, &rest.Error{Code: rest.Unauthenticated, Text: err.Error()}
 	}
 	return s, l.timely(s, who)

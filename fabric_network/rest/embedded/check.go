@@ -150,13 +150,13 @@ func (c *checker) transaction(place version, data []byte) error {
 	if p.genesis != c.genesis.hash {
 		return errors.New("its proposal is for another ledger")
 	}
-	if err := c.signed(p, tx); err != nil {
+	if err := c.signed(p, id, tx.signature); err != nil {
 		return err
 	}
 	return c.effects(p, id, tx.effects)
 }
 
-func (c *checker) signed(p proposal, tx transaction) error {
+func (c *checker) signed(p proposal, id txid, signature []byte) error {
 	who, err := c.creators.identify(p.creator)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (c *checker) signed(p proposal, tx transaction) error {
 	if err := who.validAt(p.time()); err != nil {
 		return err
 	}
-	return who.verify(tx.proposal, tx.signature)
+	return who.verify(digest(id), signature)
 }
 
 // effects runs the contract again, on the state that the transaction found.

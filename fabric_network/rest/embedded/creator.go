@@ -3,7 +3,6 @@ package embedded
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
@@ -31,8 +30,8 @@ func (c creator) validAt(at time.Time) error {
 	return nil
 }
 
-// verify demands low-S: with (r, n-s) as good as (r, s), one transaction would have two sets of bytes.
-func (c creator) verify(message, signature []byte) error {
+// verify takes the message's SHA-256, which of a proposal is its txid. It demands low-S: with (r, n-s) as good as (r, s), one transaction would have two sets of bytes.
+func (c creator) verify(message digest, signature []byte) error {
 	var rs struct{ R, S *big.Int }
 	rest, err := asn1.Unmarshal(signature, &rs)
 	if err != nil || len(rest) > 0 {
@@ -41,8 +40,7 @@ func (c creator) verify(message, signature []byte) error {
 	if half := new(big.Int).Rsh(elliptic.P256().Params().N, 1); rs.S.Cmp(half) > 0 {
 		return errors.New("the signature's S is not the low one")
 	}
-	sum := sha256.Sum256(message)
-	if !ecdsa.VerifyASN1(c.key, sum[:], signature) {
+	if !ecdsa.VerifyASN1(c.key, message[:], signature) {
 		return errors.New("the signature does not verify")
 	}
 	return nil

@@ -313,6 +313,19 @@ func (c *checkpoint) put(bucket *bolt.Bucket, name []byte, entries map[string]ch
 	return nil
 }
 
+// unsynced makes much of the file without syncing each step. When it is cut short, the next start notices and begins again.
+func (i *index) unsynced(fill func() error) error {
+	i.db.NoSync = true
+	defer func() { i.db.NoSync = false }()
+	if err := fill(); err != nil {
+		return err
+	}
+	if err := i.db.Sync(); err != nil {
+		return fmt.Errorf("sync the index: %w", err)
+	}
+	return nil
+}
+
 func (i *index) close() error { return i.db.Close() }
 
 // view looks at the index as it is now: everything that visit finds belongs to one height, while blocks go on arriving.

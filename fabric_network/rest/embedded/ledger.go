@@ -82,13 +82,18 @@ func Open(s Settings) (*Ledger, error) {
 }
 
 func (l *Ledger) open() error {
+	started := time.Now()
 	if err := l.openFolder(); err != nil {
 		return err
 	}
 	if err := l.openFiles(); err != nil {
 		return err
 	}
-	return l.replay()
+	if err := l.replay(); err != nil {
+		return err
+	}
+	l.settings.Logger.Info("opened the ledger", "genesis", l.Genesis(), "height", l.log.blocks()-1, "seconds", time.Since(started).Seconds())
+	return nil
 }
 
 // openFolder makes keys only for a ledger that is being founded: new keys for old blocks would hide that keys were lost.
@@ -222,18 +227,22 @@ func (l *Ledger) rebuild(reason error) error {
 	}
 	if l.index != nil {
 		l.index.close()
+		l.index = nil
 	}
 	if err := os.Remove(l.path(indexName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the index: %w", err)
 	}
-	var err error
-	l.index, err = createIndex(l.path(indexName), l.genesis.hash)
-	return err
+	made, err := createIndex(l.path(indexName), l.genesis.hash)
+	if err != nil {
+		return err
+	}
+	l.index = made
+	return l.index.unsynced(l.replay)
 }
 
 // replay brings the index from its checkpoint up to the newest block.
 func (l *Ledger) replay() error {
-	started, from := time.Now(), l.index.checkpoint.number+1
+	from := l.index.height + 1
 	for number := from; number < l.log.blocks(); {
 		frames, at, err := l.log.frames(number, replayChunk)
 		if err != nil {
@@ -252,7 +261,6 @@ func (l *Ledger) replay() error {
 			}
 		}
 	}
-	l.settings.Logger.Info("opened the ledger", "genesis", l.Genesis(), "height", l.log.blocks()-1, "replayed", l.log.blocks()-from, "seconds", time.Since(started).Seconds())
 	return nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"custody/chaincode/contract"
 	"custody/fabric_network/rest"
 	"custody/fabric_network/rest/authority"
 )
@@ -81,10 +80,9 @@ func TestOnlyOneCreates(t *testing.T) {
 	for n := range 32 {
 		group.Go(func() {
 			_, err := submit(l, "Create", "seat", fmt.Sprint(n))
-			var refusal *contract.Error
 			if err == nil {
 				won.Store(n, true)
-			} else if !errors.As(err, &refusal) || refusal.Code != contract.Conflict {
+			} else if codeOf(err) != rest.Conflict {
 				t.Error(err)
 			}
 		})

@@ -35,6 +35,20 @@ func writeFile(t *testing.T, data []byte, path ...string) {
 	}
 }
 
+// mark makes a block the newest that was acknowledged.
+func mark(t *testing.T, dir string, number uint64) {
+	t.Helper()
+	os.Remove(filepath.Join(dir, acknowledgedName))
+	disk, err := openDisk(filepath.Join(dir, acknowledgedName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	if err := (acknowledged{disk}).write(number); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // heard collects what a ledger logs.
 func heard() (*slog.Logger, *bytes.Buffer) {
 	var out bytes.Buffer
@@ -58,10 +72,7 @@ func TestATornEndIsCutAndReportedUnlessItWasAcknowledged(t *testing.T) {
 				t.Errorf("although acknowledged: %v", err)
 			}
 			os.Remove(filepath.Join(dir, indexName)) // its checkpoint promises block 3 as well
-			mark, _ := openDisk(filepath.Join(dir, acknowledgedName))
-			if err := (acknowledged{mark}).write(2); err != nil {
-				t.Fatal(err)
-			}
+			mark(t, dir, 2)
 			s := settings(dir)
 			logger, said := heard()
 			s.Logger = logger
@@ -82,14 +93,38 @@ func TestATornEndIsCutAndReportedUnlessItWasAcknowledged(t *testing.T) {
 
 func TestAWholeBlockThatWasNotAcknowledgedStays(t *testing.T) {
 	dir := filled(t, 3)
-	mark, _ := openDisk(filepath.Join(dir, acknowledgedName))
-	if err := (acknowledged{mark}).write(1); err != nil {
-		t.Fatal(err)
-	}
+	mark(t, dir, 1)
 	l := mustOpen(t, settings(dir))
 	defer closeLedger(t, l)
 	if get(l, "key/2") != "value 2" {
 		t.Error("block 3 is gone")
+	}
+}
+
+func TestATornMarkLeavesTheOneBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mark")
+	disk, err := openDisk(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	marks := acknowledged{disk}
+	if marks.read() != nil {
+		t.Error("there is a mark in an empty file")
+	}
+	for number := range uint64(5) {
+		if err := marks.write(number); err != nil {
+			t.Fatal(err)
+		}
+		if got := marks.read(); got == nil || *got != number {
+			t.Errorf("wrote %d, read %v", number, got)
+		}
+	}
+	if _, err := disk.WriteAt([]byte{0, 0, 0, 0, 0, 0, 0, 5}, markSize); err != nil {
+		t.Fatal(err)
+	}
+	if got := marks.read(); got == nil || *got != 4 {
+		t.Errorf("5 was torn, read %v", got)
 	}
 }
 
@@ -112,10 +147,7 @@ func TestMissingBlocksThatWereAcknowledgedRefuse(t *testing.T) {
 	if _, err := Open(settings(dir)); err == nil || !strings.Contains(err.Error(), "block 3 was acknowledged and is missing") {
 		t.Errorf("by the mark: %v", err)
 	}
-	mark, _ := openDisk(filepath.Join(dir, acknowledgedName))
-	if err := (acknowledged{mark}).write(2); err != nil {
-		t.Fatal(err)
-	}
+	mark(t, dir, 2)
 	if _, err := Open(settings(dir)); err == nil || !strings.Contains(err.Error(), "block 3 was acknowledged and is missing") {
 		t.Errorf("by the index: %v", err)
 	}
@@ -149,10 +181,7 @@ func TestDamageInTheMiddleIsNeverTakenForATornEnd(t *testing.T) {
 	log := readFile(t, dir, logName)
 	os.Remove(filepath.Join(dir, indexName))
 	for range points(100, 1000) {
-		mark, _ := openDisk(filepath.Join(dir, acknowledgedName))
-		if err := (acknowledged{mark}).write(0); err != nil { // a mark that a power cut took back
-			t.Fatal(err)
-		}
+		mark(t, dir, 0) // a power cut took the newer ones back
 		where := at[1] + rand.Int64N(at[6]-at[1])
 		damaged := bytes.Clone(log)
 		damaged[where] ^= 1 << rand.IntN(8)

@@ -33,6 +33,7 @@ func benchmarkWriters(b *testing.B, writers int, keyed bool) {
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	took := make([][]time.Duration, writers)
+	before := p.spent()
 	b.ResetTimer()
 	var group sync.WaitGroup
 	for w := range writers {
@@ -59,12 +60,26 @@ func benchmarkWriters(b *testing.B, writers int, keyed bool) {
 	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(all[len(all)*95/100].Microseconds())/1000, "p95-ms")
 	b.ReportMetric(float64(resident(p))/(1<<20), "MiB")
+	b.ReportMetric(float64((p.spent()-before).Microseconds())/float64(len(all)), "cpu-µs/tx")
 }
 
 func BenchmarkWriters64(b *testing.B)      { benchmarkWriters(b, 64, false) }
 func BenchmarkWriters64Keyed(b *testing.B) { benchmarkWriters(b, 64, true) }
 func BenchmarkLoneWriter(b *testing.B)     { benchmarkWriters(b, 1, false) }
 func BenchmarkLoneKeyed(b *testing.B)      { benchmarkWriters(b, 1, true) }
+
+// spent is the time that the process has had on a processor.
+func (p *process) spent() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	columns := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	var user, system int64
+	fmt.Sscan(columns[11], &user)
+	fmt.Sscan(columns[12], &system)
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
 
 // resident is the process's memory that is not a mapped file.
 func resident(p *process) int64 {
