@@ -124,7 +124,7 @@ class _Frames:
     """A plaintext whose header is the expected one and whose frames add up to its length."""
 
     def __init__(self, source: Source, codecs: Sequence[str], expected: tuple[Spec, ...] | None) -> None:
-        header, start = _read_header(source)
+        header, start = _read_header(source, _longest_header(expected))
         self.codec = text_at(header, "codec")
         if self.codec not in codecs:
             raise CodecError(f"{self.codec} is not one of {' '.join(codecs)}")
@@ -154,15 +154,22 @@ class _Frames:
             raise CodecError(f"{spec.name}: {error}") from error
 
 
-def _read_header(source: Source) -> tuple[Record, int]:
+def _longest_header(expected: tuple[Spec, ...] | None) -> int:
+    """A reader who knows the tensors also knows how long it takes to name them: 12 bytes a character at most."""
+    if expected is None:
+        return LARGEST_HEADER
+    return 64 + sum(64 + 12 * len(spec.name) + 20 * (len(spec.shape) + 1) for spec in expected)
+
+
+def _read_header(source: Source, limit: int) -> tuple[Record, int]:
     start = len(MAGIC) + 4
     if source.size < start or source.read(0, len(MAGIC)) != MAGIC:
         raise CodecError("not FLT1")
     stop = start + int.from_bytes(source.read(len(MAGIC), start), "little")
-    if stop > min(source.size, LARGEST_HEADER):
+    if stop > min(source.size, start + limit):
         raise CodecError("its header is longer than a header, or than the plaintext")
     try:
-        header = parse(source.read(start, stop), LARGEST_HEADER)
+        header = parse(source.read(start, stop), limit)
         _HEADER(header, "header")
     except RecordError as error:
         raise CodecError(str(error)) from error

@@ -59,7 +59,8 @@ def subtract(weights: Tensor, base: Tensor) -> Tensor:
     """Integers wrap; a bool that differs is true; a float32 must have come less than 2^10 far."""
     if weights.dtype == np.bool_:
         return np.logical_xor(weights, base)
-    difference: Tensor = weights - base
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference: Tensor = weights - base
     return checked(difference) if difference.dtype == np.float32 else difference
 
 
@@ -121,7 +122,7 @@ def _encode_bf16(weights: Tensor, base: Tensor) -> Bytes:
     planes = np.empty((2, len(weights)), np.uint8)
     for start in range(0, len(weights), BLOCK):
         stop = start + BLOCK
-        halves = _rounded(weights[start:stop] - base[start:stop])
+        halves = _rounded(subtract(weights[start:stop], base[start:stop]))
         planes[0, start:stop] = halves.astype(np.uint8)
         planes[1, start:stop] = (halves >> 8).astype(np.uint8)
     return planes.reshape(-1)
@@ -129,7 +130,7 @@ def _encode_bf16(weights: Tensor, base: Tensor) -> Bytes:
 
 def _rounded(differences: Floats) -> NDArray[np.uint32]:
     """The upper half of each float32, rounded to nearest even."""
-    bits = checked(differences).view(np.uint32)
+    bits = differences.view(np.uint32)
     halves: NDArray[np.uint32] = bits >> np.uint32(16)
     halves &= 1
     halves += 0x7FFF

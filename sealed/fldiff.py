@@ -10,6 +10,7 @@ import io
 import os
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -215,11 +216,17 @@ class VerifiedBlob:
         return b"".join(parts)
 
     def _segment(self, index: int) -> bytes:
-        held: tuple[_Unlocked, int, bytes] | None = getattr(_threads, "held", None)
-        if held is None or held[0] is not self._unlocked or held[1] != index:
-            held = self._unlocked, index, bytes(self._unlocked.segment(index, _buffer()))
+        held: _Held | None = getattr(_threads, "held", None)
+        if held is None or held.blob() is not self or held.segment != index:
+            held = _Held(weakref.ref(self), index, bytes(self._unlocked.segment(index, _buffer())))
             _threads.held = held
-        return held[2]
+        return held.plain
+
+
+class _Held(NamedTuple):
+    blob: weakref.ref[VerifiedBlob]  # so that no key outlives the use of its blob
+    segment: int
+    plain: bytes
 
 
 class _MemoryBytes:

@@ -360,6 +360,26 @@ def test_a_frame_that_lies_about_its_size_is_refused() -> None:
     assert peak < 2**20
 
 
+def test_a_header_longer_than_the_model_needs_is_refused_before_it_is_parsed() -> None:
+    base: Tensors = {"\U0001f600" * 256: np.zeros((1,) * 8, np.float32)}
+    assert same(decode_update(encode_update("bf16.1", base, base), base), base)
+    for filler in (b"[" * 10**6, b" " * 10**6, b'{"a":' * 10**5):
+        plaintext = codec.MAGIC + len(filler).to_bytes(4, "little") + filler
+        with pytest.raises(CodecError, match="longer"):
+            decode_update(plaintext, base)
+
+
+def test_overflowing_differences_are_refused_and_not_warned_about() -> None:
+    largest = np.finfo(np.float32).max
+    base: Tensors = {"w": np.full((2, 2), -largest), "v": np.full(3, -largest)}
+    trained: Tensors = {"w": np.full((2, 2), largest), "v": np.full(3, largest)}
+    for name in ("bf16.1", "int8.1"):
+        with pytest.raises(CodecError):
+            encode_update(name, trained, base)
+    with pytest.raises(CodecError):
+        decode_update(encode_update("xor.1", trained, base), base)
+
+
 def test_a_model_larger_than_any_is_refused_before_it_is_allocated() -> None:
     whole = encode_version("whole.1", {"w": np.zeros((2, 2), np.float32)}, None)
     tracemalloc.start()
