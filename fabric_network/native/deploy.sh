@@ -2,19 +2,17 @@
 # happens where it is so already.
 
 deploy() {
-    local rules sequence package node
+    local program rules sequence package node
     network_exists || fail "there is no network in $state yet: network.sh up"
-    rules=$("$(custody custody-chaincode)" rules)
-    package=$(network_tool package "$rules" "$(custody custody-chaincode)" "$state/chaincode.tgz")
+    program=$(custody custody-chaincode)
+    rules=$("$program" rules)
+    package=$(network_tool package "$rules" "$program" "$state/chaincode.tgz")
     # shellcheck disable=SC2046
     {
         at_once start_chaincode $(chaincode_nodes)
         at_once install_package $(peer_nodes)
-    }
-    define
-    # shellcheck disable=SC2046
-    {
         for node in $(door_nodes); do start_door "$node"; done
+        define
         at_once await_door $(door_nodes)
     }
     for node in $(door_nodes); do say "$node is http://$(address_of "$node" service)"; done

@@ -95,18 +95,12 @@ check_processes() {
 }
 
 check_ports() {
-    local node purpose port foreign=""
-    for node in $(nodes); do
-        runs "$node" && continue
-        for purpose in service admin operations; do
-            port=$(port_of "$node" "$purpose")
-            [ -z "$(network_tool taken "$port")" ] || foreign="$foreign $port ($node)"
-        done
-    done
+    local foreign
+    foreign=$(foreign_ports)
     if [ -z "$foreign" ]; then
         fine "no foreign process listens on the network's ports"
     else
-        problem "something else listens on$foreign" "stop it, or make the network with other ports: down --erase, up --base PORT"
+        problem "something else listens on $foreign" "stop it, or make the network with other ports: down --erase, up --base PORT"
     fi
 }
 

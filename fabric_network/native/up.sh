@@ -24,13 +24,17 @@ up() {
 }
 
 refuse_taken_ports() {
-    local node port taken=""
+    local taken
+    taken=$(foreign_ports)
+    [ -z "$taken" ] || fail "something else listens on $taken. Choose other ports: --base PORT"
+}
+
+# foreign_ports: those of nodes that do not run, and that something listens on all the same.
+foreign_ports() {
+    local node wanted=""
     for node in $(orderer_nodes) $(peer_nodes); do
-        runs "$node" && continue
-        for port in service admin operations; do
-            port=$(port_of "$node" "$port")
-            [ -z "$(network_tool taken "$port")" ] || taken="$taken $port ($node)"
-        done
+        runs "$node" || wanted="$wanted $(port_of "$node" service) $(port_of "$node" admin) $(port_of "$node" operations)"
     done
-    [ -z "$taken" ] || fail "something else listens on$taken. Choose other ports: --base PORT"
+    # shellcheck disable=SC2086
+    network_tool taken $wanted | paste -sd' ' -
 }

@@ -1,6 +1,7 @@
 """network.sh: what it refuses, and what it says."""
 
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_doctor_names_what_is_down_and_the_remedy(network: Network) -> None:
     assert "chaincode does not answer: chaincode.org2" in done.stdout
     network.run("deploy")
     assert "0 problems" in network.run("doctor")
+
+
+def test_a_process_that_only_has_an_old_number_of_ours_is_left_alone(network: Network, tmp_path: Path) -> None:
+    other = Network(tmp_path / "other", network.base + 2000)
+    home = other.state / "nodes" / "peer0.org1"
+    home.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        (home / "process").write_text(f"{stranger.pid}\nMon Jan  1 00:00:00 2024\n")
+        other.run("down")
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_certs_shows_the_next_to_end_first(network: Network) -> None:
