@@ -64,8 +64,7 @@ def walk(blocks: Iterable[tuple[str, bytes]], tally: Tally, visit: Visitor | Non
             ledger = accept_block(ledger, block, tally)
             for index, transaction in enumerate(block.transactions if block.number else ()):
                 at = Position(block.number, index)
-                tx, identity = accept_transaction(ledger, transaction, at, tally)
-                signed.append(Signed(at, identity.key, bytes.fromhex(tx.txid), tx.signature))
+                tx = accept_transaction(ledger, transaction, at, tally, signed)
                 if visit:
                     visit(at, tx)
     finally:
@@ -109,19 +108,20 @@ def check_ledger_signature(configuration: Configuration, block: Block) -> None:
         raise Broken("is not signed by the ledger's key of block 0") from error
 
 
-def accept_transaction(ledger: Ledger, raw: bytes, at: Position, tally: Tally) -> tuple[Transaction, Identity]:
+def accept_transaction(ledger: Ledger, raw: bytes, at: Position, tally: Tally, signed: list[Signed]) -> Transaction:
     place = Place(block=at.block, tx=at.tx)
     tx = tally.attempt("transactions", place, decode_transaction, raw)
     tally.run("transactions", place, check_new, ledger, tx)
     identity = tally.run(
         "certificates", place, ledger.configuration.organisations.identify, tx.proposal.creator, tx.proposal.claimed_at
     )
+    signed.append(Signed(at, identity.key, bytes.fromhex(tx.txid), tx.signature))
     tally.run("reads", place, ledger.state.check_reads, tx.effects.reads)
     outcome = tally.attempt("rules", place, replay, ledger, tx, identity)
     tally.run("rules", place, check_outcome, outcome, tx)
     tally.run("events", place, check_event, tx)
     ledger.state.apply(outcome.writes, at)
-    return tx, identity
+    return tx
 
 
 def check_new(ledger: Ledger, tx: Transaction) -> None:

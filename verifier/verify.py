@@ -132,7 +132,7 @@ def check_trust(ledger: Ledger, trust: Trust, tally: Tally) -> None:
         tally.run("pin", Place(block=pin.block), check_pin, ledger, pin)
     if len(within) < len(trust.pins):
         latest = max(pin.block for pin in trust.pins)
-        tally.skip("pin", f"the head pinned is block {latest}, the evidence ends at block {ledger.head.number}")
+        tally.cannot("pin", f"the head pinned is block {latest}; the evidence ends before it, at {ledger.head.number}")
     if not trust.pins:
         tally.skip("pin", "no head pinned: whoever runs the ledger could have written all of it anew")
     check_covered(ledger, max((pin.block for pin in within), default=0), tally)

@@ -7,8 +7,10 @@ import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from warnings import catch_warnings
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -62,8 +64,9 @@ class Pack:
 
     def records(self) -> Iterator[tuple[str, bytes, str]]:
         for number, block in enumerate(self.blocks[1:], 1):
-            for index, tx in enumerate(transactions(block)):
-                yield from self.records_of(number, index, tx)
+            with suppress(struct.error):  # of a block that was cut up
+                for index, tx in enumerate(transactions(block)):
+                    yield from self.records_of(number, index, tx)
 
     def records_of(self, block: int, tx: int, raw: bytes) -> Iterator[tuple[str, bytes, str]]:
         txid = hashlib.sha256(fields(raw)[0]).hexdigest()
@@ -112,7 +115,10 @@ class Pack:
 def write_zip(path: Path, entries: Sequence[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> None:
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in entries:
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, compression)
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o100644 << 16
+            with catch_warnings(action="ignore"):  # of names that are there already
+                archive.writestr(entry, data, compression)
 
 
 def pack_of(story: Story, blocks: Sequence[bytes], *, with_updates: bool = True) -> Pack:

@@ -177,31 +177,32 @@ class Story:
         manifests = {text_at(record, "participant"): (raw, record) for raw, record in self._manifests(number)}
         left_out = {text_at(item, "participant") for item in excluded}
         included = [manifests[name] for name in sorted(manifests) if name not in left_out]
-        weights, blob = self.aggregated([record for _, record in included], text_at(included[0][1], "base"))
+        base = text_at(included[0][1], "base")
+        self.pending = self.aggregated([record for _, record in included], base)
         record: Record = {
             "schema": "version.1", "model": MODEL, "kind": kind, "number": len(self.versions), "epoch": self.epoch,
-            "parent": included[0][1]["base"], "round": number, "sealed": self.seal_of(number),
-            "weights": blob.pop("weights"), "blob": blob, "rule": "fedavg.1",
+            "parent": base, "round": number, "sealed": self.seal_of(number),
+            **self.stored(self.pending, base), "rule": "fedavg.1",
             "included": [
                 {"examples": item["examples"], "participant": item["participant"], "update": record_id(raw)}
                 for raw, item in included
             ],
             "excluded": [*excluded], "hyperparameters": {"local_epochs": 1},
         }  # fmt: skip
-        self.pending = weights
         return encode(record)
 
     def _manifests(self, number: int) -> list[tuple[bytes, Record]]:
         return [(raw, parse(raw)) for raw in self.manifests[number]]
 
-    def aggregated(self, manifests: Sequence[Record], base: str) -> tuple[Tensors, Record]:
-        weights = aggregate(
-            "fedavg.1", self.weights[base], [self.opened_update(manifest, base) for manifest in manifests]
-        )
+    def aggregated(self, manifests: Sequence[Record], base: str) -> Tensors:
+        updates = [self.opened_update(manifest, base) for manifest in manifests]
+        return aggregate("fedavg.1", self.weights[base], updates)
+
+    def stored(self, weights: Tensors, base: str) -> Record:
         number = len(self.versions)
         parent = None if number % 4 == 0 else self.weights[base]
         sealed = seal_version(weights, parent, model=MODEL, number=number, parent=base, genesis=self.ledger.genesis)
-        return weights, {**self.keep(sealed), "weights": sealed.weights}
+        return {"weights": sealed.weights, "blob": self.keep(sealed)}
 
     def opened_update(self, manifest: Record, base: str) -> Update:
         sha256 = text_at(manifest, "blob", "sha256")

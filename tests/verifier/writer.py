@@ -93,7 +93,7 @@ class Signer:
 
     def sign(self, payload: bytes) -> bytes:
         r, s = decode_dss_signature(self.key.sign(payload, ec.ECDSA(hashes.SHA256())))
-        return encode_dss_signature(r, min(s, ORDER - s))
+        return encode_dss_signature(r, min(s, abs(ORDER - s)))  # of another curve, s may be above
 
 
 def protobuf(number: int, value: bytes) -> bytes:
