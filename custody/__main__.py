@@ -23,6 +23,7 @@ SUBCOMMANDS = {
 }
 
 EXTRAS = {"custody": "client", "gateway": "gateway", "fl_worker": "worker", "verifier": "verify"}
+ONLY_IN_WORKER = {"sklearn", "torch", "torchvision"}
 
 USAGE_ERROR = 2
 
@@ -52,7 +53,8 @@ def missing_extra(name: str, module: str, missing: ModuleNotFoundError) -> str |
     absent = (missing.name or "").partition(".")[0]
     if part not in EXTRAS or absent in {"", "sealed", *EXTRAS}:
         return None
-    install = f"pip install 'custody[{EXTRAS[part]}]'"
+    extra = "worker" if absent in ONLY_IN_WORKER else EXTRAS[part]
+    install = f"pip install 'custody[{extra}]'"
     return f"custody {name}: {absent} is not installed here; {install} brings it (in a checkout: make setup)."
 
 
@@ -66,14 +68,13 @@ def main(argv: list[str] | None = None) -> int:
         return USAGE_ERROR
     module, _ = SUBCOMMANDS[name]
     try:
-        entry = load(module)
+        return load(module)(rest)
     except ModuleNotFoundError as missing:
         advice = missing_extra(name, module, missing)
         if advice is None:
             raise
         print(advice, file=sys.stderr)
         return USAGE_ERROR
-    return entry(rest)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     (tmp_path / f"{module}.py").write_text(request.param)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(SUBCOMMANDS, "made-up", (module, "a subcommand of a test"))
-    monkeypatch.setitem(EXTRAS, module, "worker")
+    monkeypatch.setitem(EXTRAS, module, "gateway")
     return module
 
 
@@ -27,13 +27,23 @@ def test_a_subcommand_gets_the_rest_of_the_line_and_gives_the_exit_code(capsys: 
     assert capsys.readouterr().out == "['--help', 'x', 'y']\n"
 
 
-@pytest.mark.parametrize("made_up", ["import no_such_library.deeper\n"], indirect=True)
+@pytest.mark.parametrize(
+    ("made_up", "library", "extra"),
+    [
+        pytest.param("import no_such_library.deeper\n", "no_such_library", "gateway", id="at once"),
+        pytest.param("def main(argv): import no_such_library\n", "no_such_library", "gateway", id="when used"),
+        pytest.param("raise ModuleNotFoundError(name='torch.nn')\n", "torch", "worker", id="torch"),
+    ],
+    indirect=["made_up"],
+)
 @pytest.mark.usefixtures("made_up")
-def test_a_missing_library_names_the_extra_that_brings_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_library_names_the_extra_that_brings_it(
+    library: str, extra: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["made-up"]) == 2
     said = capsys.readouterr().err
-    assert "no_such_library" in said
-    assert "pip install 'custody[worker]'" in said
+    assert f"{library} is not installed" in said
+    assert f"pip install 'custody[{extra}]'" in said
 
 
 @pytest.mark.parametrize(
