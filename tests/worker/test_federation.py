@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -22,14 +21,14 @@ class Harmful(Consortium):
         wish = self.faults.get(name)
         return [*super()._command_of(name), *(["--simulate-fault", wish] if wish else [])]
 
+    @property
+    def gateway_environment(self) -> dict[str, str]:
+        return {**super().gateway_environment, "TASK_LEASE_S": "5"}
+
     def restart(self, name: str, wish: str = "") -> None:
         self.kill(name)
         self.faults[name] = wish
         self.start(name)
-
-    def train(self, rounds: int, newest: int) -> None:
-        self.gateway.start_training(MODEL, rounds, WISH, round_seconds=120)
-        self.until(f"version {newest}", lambda: self.decided(newest))
 
     def log(self, name: str) -> str:
         return (self.root / "logs" / f"{name}.log").read_text()
@@ -60,7 +59,8 @@ def test_a_poisoned_round_is_rolled_back_and_every_site_says_what_it_holds(conso
     consortium.gateway.start_training(MODEL, 1, WISH, round_seconds=120)
     decided = consortium.until("version 4 decided", lambda: consortium.decided(4))
     assert decided["decision"] == "rollback"
-    consortium.until("the pointer has moved", lambda: consortium.live_number() == 3)
+    consortium.until("the pointer has moved", lambda: consortium.pointer()["kind"] == "rollback")
+    assert consortium.live_number() == 3
     seq = consortium.pointer()["seq"]
     consortium.until("all have acknowledged", lambda: consortium.acknowledged(seq))
     assert "THIS WORKER SIMULATES A FAULT: scale:-20" in consortium.log("site-3")
@@ -69,14 +69,16 @@ def test_a_poisoned_round_is_rolled_back_and_every_site_says_what_it_holds(conso
         assert consortium.door.state(f"ack/{MODEL}/{seq}/{name}")["record"]["weights"] == weights
 
 
-def test_weights_that_are_not_numbers_reach_no_version(consortium: Harmful) -> None:
+def test_weights_that_are_not_numbers_are_left_out_of_the_version(consortium: Harmful) -> None:
     consortium.restart("site-3", "nan")
-    consortium.gateway.start_training(MODEL, 1, WISH, round_seconds=20)
-    consortium.until("the gateway refuses them", lambda: "could not be carried out" in consortium.log("site-3"))
+    consortium.gateway.start_training(MODEL, 1, WISH, round_seconds=120)
+    version = consortium.until("version 5", lambda: consortium.decided(5))
+    record = consortium.door.state(f"version/{version['id']}")["record"]
+    assert [one["participant"] for one in record["included"]] == ["site-1", "site-2"]
+    assert [one["participant"] for one in record["excluded"]] == ["site-3"]
 
 
-def test_the_status_of_a_site_is_what_the_ledger_says(consortium: Harmful, tmp_path: Path) -> None:
+def test_a_site_can_show_what_it_handed_in(consortium: Harmful) -> None:
     shown = consortium.command("worker", "status", "--home", consortium.site_home("site-1"))
     assert f"site-1 of Org1MSP, model {MODEL}, ledger {consortium.door.chain().genesis}" in shown
     assert "round 3: accepted" in shown
-    assert tmp_path.exists()
