@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A Fabric network of two organisations, as plain processes on this machine.
+# shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
