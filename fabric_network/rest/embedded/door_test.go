@@ -1,14 +1,12 @@
 package embedded_test
 
 import (
-	"crypto/sha256"
 	"io"
 	"log/slog"
 	"testing"
 	"time"
 
 	"custody/chaincode/contract"
-	"custody/fabric_network/rest"
 	"custody/fabric_network/rest/authority"
 	"custody/fabric_network/rest/doortest"
 	"custody/fabric_network/rest/embedded"
@@ -35,7 +33,7 @@ func openLedger(t *testing.T) doortest.Ledger {
 	folder := ledger.Authority()
 	found := doortest.Ledger{
 		Backend: ledger, Enroller: folder, MSP: "Org1MSP", Tokens: map[string]string{"reader": folder.Reader},
-		Identities: []rest.Identity{{Name: "reader", Token: sha256.Sum256([]byte(folder.Reader))}},
+		Identities: folder.Identities(),
 		Code: func(role, name string) string {
 			code, err := authority.NewCode(dir, authority.Grant{MSP: "Org1MSP", Role: role, Name: name}, time.Now())
 			if err != nil {
@@ -46,9 +44,6 @@ func openLedger(t *testing.T) doortest.Ledger {
 	}
 	for _, s := range folder.Services {
 		found.Tokens[s.Name] = s.Token
-		found.Identities = append(found.Identities, rest.Identity{
-			Name: s.Name, Certificate: authority.PEM(s.Certificate), Key: s.Key, Token: sha256.Sum256([]byte(s.Token)),
-		})
 	}
 	return found
 }

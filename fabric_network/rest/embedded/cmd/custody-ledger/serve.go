@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 
 	"custody/chaincode/contract"
 	"custody/fabric_network/rest"
-	"custody/fabric_network/rest/authority"
 	"custody/fabric_network/rest/embedded"
 )
 
@@ -51,7 +49,7 @@ func serveUntil(stop context.Context, dir, listen string, logger *slog.Logger) (
 	}
 	defer func() { err = errors.Join(err, kept.Close()) }()
 	door := rest.New(rest.Settings{
-		Backend: ledger, Identities: identities(ledger.Authority()), Enroller: ledger.Authority(),
+		Backend: ledger, Identities: ledger.Authority().Identities(), Enroller: ledger.Authority(),
 		Kept: kept, Metrics: metrics, Logger: logger, Clock: time.Now,
 	})
 	listener, err := net.Listen("tcp", listen)
@@ -71,14 +69,3 @@ func collectSeldom() {
 }
 
 func rules(genesis string) embedded.Rules { return contract.Contract{Genesis: genesis} }
-
-// identities are what the door may do in whose name.
-func identities(folder *authority.Folder) []rest.Identity {
-	found := []rest.Identity{{Name: "reader", Token: sha256.Sum256([]byte(folder.Reader))}}
-	for _, s := range folder.Services {
-		found = append(found, rest.Identity{
-			Name: s.Name, Certificate: authority.PEM(s.Certificate), Key: s.Key, Token: sha256.Sum256([]byte(s.Token)),
-		})
-	}
-	return found
-}
