@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestACallerIsWhatItsCertificateSays(t *testing.T) {
@@ -109,6 +110,15 @@ func TestEveryFunctionWantsItsArguments(t *testing.T) {
 	w.refuses(NotFound, `there is no function "GrantMeEverything"`, agg(), "GrantMeEverything")
 	w.refuses(BadRecord, "the argument signature is not", anna(), "RegisterParticipant", participantRecord("site-d", signer("d")), "AB")
 	w.refuses(BadRecord, "over the limit", agg(), "Promote", strings.Repeat("x", narrow+1))
+}
+
+func TestATimeBeforeTimeIsNone(t *testing.T) {
+	w := newWorld(t, nil)
+	round := w.roundRecord(nil)
+	for _, year := range []int{1969, 300_000} {
+		w.now = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		w.refuses(BadRecord, "the transaction's time is out of range", agg(), "OpenRound", round)
+	}
 }
 
 func TestALedgerThatCannotBeReadRefusesNothingAndWritesNothing(t *testing.T) {

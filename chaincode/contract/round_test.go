@@ -55,14 +55,14 @@ func TestARoundWithoutAnUpdateCanOnlyFail(t *testing.T) {
 }
 
 func TestARoundOfAnOlderEpochCanOnlyFail(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, Object{"round_quorum": 5000})
 	w.step(9000)
 	w.openRound()
 	w.anchors(w.signed(w.manifest("site-a", nil), w.manifest("site-b", nil)), "accepted", "accepted")
 	w.rollBack(w.genesis)
 	w.anchors(w.signed(w.manifest("site-c", nil)), "refused late")
 	w.refuses(Conflict, "still open", agg(), "OpenRound", w.roundRecord(nil))
-	w.refuses(Refused, "only be closed as failed", agg(), "CloseRound", w.closing("sealed", nil))
+	w.refuses(Refused, "of an epoch before the last rollback", agg(), "CloseRound", w.closing("sealed", nil))
 	w.must(agg(), "CloseRound", w.closing("failed", nil))
 	w.openRound()
 }
