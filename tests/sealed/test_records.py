@@ -71,7 +71,7 @@ def test_no_bytes_are_read_that_would_be_written_otherwise(data: bytes) -> None:
 
 def test_every_change_of_a_byte_is_another_record_or_refused(campaign: Campaign) -> None:
     data = WRITTEN["records"][1]["bytes"].encode("ascii")
-    for case in range(campaign("record byte changes", sampled=2000, full=len(data) * 255)):
+    for case in range(campaign("record byte changes", sampled=2000, full=20_000)):
         position, change = (case * 7919) % len(data), case % 255 + 1
         changed = data[:position] + bytes([data[position] ^ change]) + data[position + 1 :]
         try:
