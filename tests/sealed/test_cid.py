@@ -39,6 +39,7 @@ def test_files_have_the_cids_that_kubo_gives_them(seed: str, size: int, expected
     assert address_of_keystream(seed, size)["cid"] == expected
 
 
+@pytest.mark.timeout(1800)
 def test_large_files_have_the_cids_that_kubo_gives_them(campaign: Campaign) -> None:
     vectors = [ONE_NODE, TWO_LEVELS]
     for seed, size, expected in vectors[: campaign("gigabyte CIDs", sampled=0, full=len(vectors))]:
