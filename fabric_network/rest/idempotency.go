@@ -41,7 +41,7 @@ func (d *Door) commitOnce(ctx context.Context, scope, key string, request [sha25
 
 func (d *Door) begin(ctx context.Context, slot string, r row, prepare func(context.Context) (Envelope, error)) (outcome Outcome, err error) {
 	if r.Envelope, err = prepare(ctx); err != nil {
-		return Outcome{}, err
+		return d.settle(slot, r, Outcome{}, err) // the rules can have spoken before there was an envelope
 	}
 	if err := d.kept.keep(slot, r); err != nil {
 		return Outcome{}, errors.Join(&Error{Code: Unavailable, Text: "nothing was recorded: the envelope could not be kept"}, err)
@@ -49,9 +49,14 @@ func (d *Door) begin(ctx context.Context, slot string, r row, prepare func(conte
 	return d.finish(ctx, slot, r)
 }
 
-// finish submits a kept envelope, and keeps the answer if it is one that stands.
+// finish submits a kept envelope.
 func (d *Door) finish(ctx context.Context, slot string, r row) (Outcome, error) {
 	outcome, err := d.backend.Submit(ctx, r.Envelope)
+	return d.settle(slot, r, outcome, err)
+}
+
+// settle keeps an answer if it is one that stands.
+func (d *Door) settle(slot string, r row, outcome Outcome, err error) (Outcome, error) {
 	if err != nil {
 		told := problemOf(err)
 		if !told.Code.stands() {
