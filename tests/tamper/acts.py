@@ -189,6 +189,10 @@ def replay_with_the_excluded(story: Story) -> None:
     story.register(story.version_record("replay", story.round))
 
 
+def replay_on_own_grounds(story: Story) -> None:
+    story.register(story.version_record("replay", story.round, [story.excluded("site-c", "norm.1", 9)]))
+
+
 def bad_version_left_behind(story: Story) -> None:
     bad = story.grow(8000)
     story.roll_back(bad, story.versions[-2], [bad])

@@ -6,9 +6,7 @@ import pytest
 
 from custody.connection import UsageError
 from custody.ledger_command import program
-from tests.verifier.forge import Forge
 from tests.verifier.real import RealLedger, serving
-from tests.verifier.story import Story, a_short_life
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,15 +23,7 @@ def ledger_program(tmp_path_factory: pytest.TempPathFactory) -> str:
         return str(built)
 
 
-@pytest.fixture
-def real_ledger(ledger_program: str, tmp_path: Path) -> Iterator[RealLedger]:
-    with serving(ledger_program, tmp_path / "ledger") as ledger:
+@pytest.fixture(scope="module")
+def real_ledger(ledger_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLedger]:
+    with serving(ledger_program, tmp_path_factory.mktemp("real") / "ledger") as ledger:
         yield ledger
-
-
-@pytest.fixture(scope="session")
-def told() -> Story:
-    """A short life, whole and good. Shared: whoever bends it takes a copy of its blocks."""
-    story = Story(Forge())
-    a_short_life(story)
-    return story

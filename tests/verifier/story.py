@@ -40,6 +40,7 @@ class Site:
     name: str
     signing: SigningKey = field(default_factory=SigningKey.generate)
     sealing: SealingKey = field(default_factory=SealingKey.generate)
+    fresh: "Site | None" = None  # the keys that it wants to have next
 
     @property
     def shard(self) -> str:

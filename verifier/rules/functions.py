@@ -87,6 +87,8 @@ def first_answer(call: Call) -> Outcome | None:
     answered = call.get(f"record/{record_id(call.arguments[0])}")
     if answered is None or text_at(answered, "function") != call.function:
         return None
+    if call.function == "SetHold":
+        hold.demand_still_true(call, record_at(answered, "result"))
     return Outcome({}, encode(record_at(answered, "result")), "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sealed.records import Record, flag_at, list_at, number_at, text_at
+from sealed.records import Record, flag_at, list_at, number_at, parse, text_at
 from verifier.rules.call import Call, Signed, demand
 from verifier.rules.model import Model, model_of, set_status
 from verifier.rules.version import version_of
@@ -25,6 +25,13 @@ def set_hold(call: Call, signed: Signed) -> Record:
     call.keep(f"hold/{version}/{number}", signed)
     call.put(f"hold/{version}/head", {"number": number})
     return {"number": number}
+
+
+def demand_still_true(call: Call, answer: Record) -> None:
+    """Only a hold may be set, released and set again in the same bytes: the first answer would mislead."""
+    version = text_at(parse(call.arguments[0]), "version")
+    newest = number_at(call.need(f"hold/{version}/head"), "number")
+    demand(answer["number"] == newest, f"hold {answer['number']} was said again, after hold {newest}")
 
 
 def steps_to(model: Model, version: str) -> Sequence[str]:

@@ -91,9 +91,15 @@ def check_replay(model: Model, version: Record, opened: Record) -> None:
     demand(text_at(moved, "kind") == "rollback", "a replay follows a rollback")
     demand(pointer.to == text_at(version, "parent"), "a replay starts where the rollback went")
     for update in records_at(version, "included"):
-        name = text_at(update, "participant")
-        status = text_at(model.call.outcome(model.key("participant", name)), "status")
-        demand(status != "excluded", f"{name} is excluded, and its update included")
+        demand(not is_excluded(model, update), f"{update['participant']} is excluded, and its update included")
+    for update in records_at(version, "excluded"):
+        cites = text_at(update, "rule") == EXCLUDED_BY_LEDGER
+        demand(cites or not is_excluded(model, update), f"the exclusion of {update['participant']} is not cited")
+
+
+def is_excluded(model: Model, update: Record) -> bool:
+    became = model.call.outcome(model.key("participant", text_at(update, "participant")))
+    return text_at(became, "status") == "excluded"
 
 
 def check_accounted(model: Model, version: Record, became: Record) -> None:
@@ -119,7 +125,7 @@ def check_sealed(model: Model, number: int, update: Record) -> None:
 def check_exclusions(model: Model, excluded: Sequence[Record]) -> None:
     for update in excluded:
         if text_at(update, "rule") == EXCLUDED_BY_LEDGER:
-            key = model.key("participant", text_at(update, "participant"))
-            event = model.call.record(f"{key}/{number_at(update, 'score')}")
-            in_force = text_at(model.call.outcome(key), "status") == "excluded"
-            demand(in_force and event.get("status") == "excluded", f"{key} is not excluded by event {update['score']}")
+            name, number = text_at(update, "participant"), number_at(update, "score")
+            event = model.call.record(model.key("participant", name, number))
+            in_force = is_excluded(model, update) and event.get("status") == "excluded"
+            demand(in_force, f"{name} is not excluded by event {number}")
