@@ -39,7 +39,8 @@ type Door struct {
 	metrics    *Metrics
 	logger     *slog.Logger
 	signing    *sessions
-	busy       chan struct{}
+	busy       chan struct{} // a place for every request under way that shows a token
+	strangers  chan struct{} // and for the others: who dawdles there keeps no service waiting
 	streams    chan struct{}
 	closing    context.Context
 	hangUp     context.CancelFunc
@@ -52,7 +53,7 @@ func New(s Settings) *Door {
 	}
 	d := &Door{
 		router: newRouter(table()), backend: s.Backend, identities: s.Identities, enroller: s.Enroller, kept: s.Kept, metrics: s.Metrics, logger: s.Logger,
-		signing: newSessions(s.Clock), busy: make(chan struct{}, s.InFlight), streams: make(chan struct{}, openStreams),
+		signing: newSessions(s.Clock), busy: make(chan struct{}, s.InFlight), strangers: make(chan struct{}, s.InFlight), streams: make(chan struct{}, openStreams),
 	}
 	d.closing, d.hangUp = context.WithCancel(context.Background())
 	return d
@@ -80,31 +81,33 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) (route, error) {
 	if found.path == "" {
 		return found, &Error{Code: NotFound, Text: "there is no route " + r.URL.Path}
 	}
-	if !found.unlimited() {
-		release, err := d.enter()
-		if err != nil {
-			return found, err
-		}
-		defer release()
-	}
 	identity, err := d.admit(r, found.access)
 	if err != nil {
 		return found, err
 	}
+	leave, err := d.enter(found)
+	if err != nil {
+		return found, err
+	}
+	defer leave()
 	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
 	ctx := context.WithValue(r.Context(), callKey{}, incoming{found, identity})
 	return found, found.handle(d, w, r.WithContext(ctx), vars)
 }
 
-// unlimited routes answer also when the door is busy: probes, and streams, which have a limit of their own.
-func (r route) unlimited() bool {
-	return !strings.HasPrefix(r.path, prefix) || r.path == prefix+"/events"
-}
-
-func (d *Door) enter() (release func(), err error) {
+// enter takes a place among the requests under way. Probes and streams need none: the first must answer also when the
+// door is busy, the second have a limit of their own.
+func (d *Door) enter(r route) (leave func(), err error) {
+	places := d.busy
+	switch {
+	case !strings.HasPrefix(r.path, prefix) || r.path == prefix+"/events":
+		return func() {}, nil
+	case r.access == open:
+		places = d.strangers
+	}
 	select {
-	case d.busy <- struct{}{}:
-		return func() { <-d.busy }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	default:
 		return nil, &Error{Code: Busy, Text: "too many requests are under way; ask again in a second"}
 	}

@@ -58,6 +58,25 @@ func TestABusyDoorSaysSoAndWhenToComeBack(t *testing.T) {
 	status(t, "afterwards", d.Get("/api/v1/chain"), 200, "")
 }
 
+func TestStrangersWhoDawdleKeepNoServiceWaiting(t *testing.T) {
+	d := serveSlate(t, newSlate(), func(s *rest.Settings) { s.InFlight = 2 })
+	for range 2 {
+		slow, err := net.Dial("tcp", d.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slow.Close()
+		if _, err := slow.Write([]byte("POST /api/v1/signing HTTP/1.1\r\nHost: door\r\nContent-Length: 100\r\n\r\n{")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stranger := doortest.Request{Method: "POST", Path: "/api/v1/signing", Body: []byte("{}")}
+	for d.Do(stranger).Status != http.StatusTooManyRequests {
+		time.Sleep(time.Millisecond) // until both have been let in
+	}
+	status(t, "a service", d.Write(anchor, "", "x"), 200, "")
+}
+
 func TestAnUnknownOutcomeIsAnAnswerOfItsOwn(t *testing.T) {
 	s := newSlate()
 	s.meets(func(_ context.Context, txid string) error { return &rest.Error{Code: rest.Unknown, TxID: txid} })

@@ -80,7 +80,7 @@ func (d *Door) figures(w http.ResponseWriter, r *http.Request, _ variables) erro
 		return err
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	return d.metrics.write(w, chain.Height, len(d.busy), len(d.streams))
+	return d.metrics.write(w, chain.Height, len(d.busy)+len(d.strangers), len(d.streams))
 }
 
 func (d *Door) describe(w http.ResponseWriter, _ *http.Request, _ variables) error {

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,9 @@ func Serve(t testing.TB, ledger Ledger, change func(*rest.Settings)) *Door {
 	d.Get("/api/v1/chain").Into(t, &d.Chain)
 	return d
 }
+
+// Address is where the door listens.
+func (d *Door) Address() string { return strings.TrimPrefix(d.url, "http://") }
 
 // Answer is what a door said.
 type Answer struct {
