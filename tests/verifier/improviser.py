@@ -35,7 +35,7 @@ class Improviser:
     genesis: str
     now_s: Callable[[], int]
     chance: random.Random
-    error: float = 0.04  # of each choice
+    error: float = 0.02  # of each choice
     sites: list[Site] = field(default_factory=lambda: [Site(f"site-{letter}") for letter in "abcd"])
     sealing: SealingKey = field(default_factory=SealingKey.generate)
     taken: list[Call] = field(default_factory=list)  # and sent again now and then
@@ -109,21 +109,44 @@ class Improviser:
 
     def next_steps(self) -> list[Callable[[], Call]]:
         """What a federation in order would do now."""
-        if len(self.names(f"participant/{MODEL}/")) < 2 or len(self.names(f"dataset/{MODEL}/")) < 5:
-            return [self.register_participant, self.register_dataset]
-        newest = text_at(self.head("version"), "id")
-        decision = self.value(f"decision/{newest}")
+        return self.beginning() or self.people_decide() or self.round_goes_on() or self.newest_is_judged()
+
+    def beginning(self) -> list[Callable[[], Call]]:
+        if len(self.names(f"participant/{MODEL}/")) < 2:
+            return [self.register_participant]
+        missing = [sha256 for sha256 in self.needed_sets() if self.state.get(f"dataset/{MODEL}/{sha256}") is None]
+        return [self.register_dataset] if missing else []
+
+    def people_decide(self) -> list[Callable[[], Call]]:
+        if self.head("pointer")["frozen"]:
+            return [self.resume]
+        if self.value(f"rollback/{MODEL}/unreviewed").get("request") and self.flag(0.3):
+            return [self.review]
+        if self.value(f"rollback/{MODEL}/open").get("request"):
+            return [self.approve_rollback, self.reject_rollback, self.roll_back, self.roll_back]
+        return []
+
+    def round_goes_on(self) -> list[Callable[[], Call]]:
         if self.head("round")["open"]:
             return [self.anchor_updates, self.anchor_updates, self.close_round]
-        if decision and newest != self.live() and decision["decision"] == "promote":
-            return [self.promote]
-        if decision and decision["decision"] == "rollback" and self.value(f"version/{newest}"):
-            return [self.roll_back, self.open_round]
-        sealed = self.value(f"round/{MODEL}/{self.round()}")
-        made = self.value(f"aggregate/{MODEL}/{self.round()}")
-        if sealed and not made and record_at(sealed, "outcome")["outcome"] == "sealed":
-            return [self.register_version]
-        return [self.record_validation if not decision and self.round() else self.open_round, self.open_round]
+        opened = self.value(f"round/{MODEL}/{self.round()}")
+        made = self.state.get(f"aggregate/{MODEL}/{self.round()}")
+        sealed = bool(opened) and record_at(opened, "outcome")["outcome"] == "sealed"
+        ours = bool(opened) and record_at(opened, "record")["epoch"] == self.epoch()
+        return [self.register_version] if sealed and ours and made is None else []
+
+    def newest_is_judged(self) -> list[Callable[[], Call]]:
+        newest = text_at(self.head("version"), "id")
+        decision, status = self.value(f"decision/{newest}"), self.value(f"status/{newest}")
+        current = number_at(self.value(f"version/{newest}"), "record", "epoch") == self.epoch()
+        if not current or status["promoted"] or status["quarantined"]:
+            return [self.open_round]
+        steps = {"promote": [self.promote], "rollback": [self.roll_back, self.request_rollback]}
+        return steps.get(str(decision.get("decision")), [self.record_validation])
+
+    def needed_sets(self) -> list[str]:
+        joined = self.names(f"participant/{MODEL}/")
+        return [PROBE, TEST, *(site.shard for site in self.sites if site.name in joined)]
 
     def anything(self) -> list[Callable[[], Call]]:
         return [
@@ -321,7 +344,9 @@ class Improviser:
         )
 
     def target(self) -> Value:
-        return self.chance.choice([self.version(), text_at(self.value(f"version/{MODEL}/0"), "id"), self.live()])
+        """Mostly where the pointer has been."""
+        went_live = [name for name in self.names("status/") if self.value(f"status/{name}")["promoted"]]
+        return self.right(self.chance.choice(went_live), self.version(), self.live())
 
     def left_behind(self) -> Value:
         return [self.version() for _ in range(self.chance.choice([0, 0, 0, 1, 2]))]
@@ -411,7 +436,7 @@ class Improviser:
 
     def complete(self) -> Call:
         """Rarely: nothing trains after it."""
-        if self.flag(0.9):
+        if self.flag(0.97):
             return self.hold()
         version = self.right(self.live(), self.version())
         return self.make(self.who("aggregator"), "CompleteTraining", "completion.1", version=version,
