@@ -48,7 +48,7 @@ class Network:
     def port(self, node: str) -> int:
         """As native/ports.sh counts them."""
         kind, organisation = node.split(".org")
-        return self.base + 100 * int(organisation) + {"door": 80, "chaincode": 50}.get(kind, 0)
+        return self.base + 100 * int(organisation) + {"peer0": 0, "door": 80, "chaincode": 50}[kind]
 
     def door(self, organisation: str, identity: str = "reader") -> Door:
         key = (organisation, identity)

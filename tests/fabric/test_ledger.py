@@ -1,6 +1,8 @@
 """The contract on the peers of two organisations, through their doors."""
 
 import hashlib
+import os
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +13,8 @@ from custody.door import Committed, Door, DoorError
 from gateway.ledger import WRITES
 from sealed.records import encode
 from tests.fabric.blocks import data_hash, endorsers, header_hash, header_of, vouched_for
-from tests.fabric.network import FabricLedger, Network
+from tests.fabric.network import ROOT, FabricLedger, Network
+from tests.go_tests import RUN_GO
 from tests.verifier.story import Story, a_long_life
 
 UNKNOWN_TXID = "00" * 32
@@ -43,6 +46,27 @@ def told(ledger: FabricLedger) -> Story:
 
 def events_at(network: Network, organisation: str, block: int = 0, tx: int = 0) -> list[dict[str, Any]]:
     return list(network.door(organisation).events(block, tx))
+
+
+def test_the_suite_of_every_door_holds_on_fabric(network: Network) -> None:
+    where = {
+        "CUSTODY_FABRIC_STATE": str(network.state),
+        "CUSTODY_FABRIC_PEER": f"127.0.0.1:{network.port('peer0.org1')}",
+    }
+    command = [
+        *RUN_GO,
+        "-C",
+        "fabric_network/rest/fabric",
+        "test",
+        "-count=1",
+        "-v",
+        "-run",
+        "TestTheDoorOfFabric",
+        ".",
+    ]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **where}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "--- PASS: TestTheDoorOfFabric" in done.stdout
 
 
 def test_every_function_of_the_contract_runs(network: Network, told: Story) -> None:
