@@ -83,6 +83,8 @@ class Connection:
         give_up_s: float | None = None,
         tell: Callable[[str], None] = print,
     ) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise Rejected(f"{url!r} is not an address: it must start with http:// or https://")
         self.url = url.rstrip("/")
         self._http = http or httpx2.Client(timeout=TIMEOUT)
         self._give_up_s = give_up_s
@@ -136,6 +138,15 @@ def check(response: httpx2.Response) -> httpx2.Response:
     raise Rejected(detail(response))
 
 
+def said(response: httpx2.Response, *names: str) -> list[Any]:
+    """These parts of a JSON answer."""
+    try:
+        body = check(response).json()
+        return [body[name] for name in names]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Untrustworthy(f"{response.url} answers otherwise than docs/wire.md says ({error!r})") from error
+
+
 class ApiKey:
     """How a validator shows who it is."""
 
@@ -173,12 +184,12 @@ class Membership:
 
     def join(self) -> None:
         who = {"model": self.model, "participant": self.participant}
-        challenge = str(check(self.connection.ask("POST", "/join", json=who)).json()["challenge"])
+        (challenge,) = said(self.connection.ask("POST", "/join", json=who), "challenge")
         self.check_challenge(challenge)
         signature = self.key.sign(signing_text("join.1", self.genesis, challenge.encode("ascii")))
         proof = {"challenge": challenge, "signature": signature}
-        answer = check(self.connection.ask("POST", "/join", json=proof)).json()
-        self._token, self._expires_at = str(answer["token"]), float(answer["expires_at"])
+        token, expires_at = said(self.connection.ask("POST", "/join", json=proof), "token", "expires_at")
+        self._token, self._expires_at = str(token), float(expires_at)
 
     def check_challenge(self, challenge: str) -> None:
         """A key that also signs manifests must not sign whatever a server sends."""
@@ -201,8 +212,8 @@ class Gateway:
         response = self._ask("GET", f"/tasks?wait={wait_s}")
         if response.status_code == 204:
             return None
-        message = response.json()
-        return Task(str(message["task_id"]), str(message["task_type"]), message["payload"])
+        task_id, task_type, payload = said(response, "task_id", "task_type", "payload")
+        return Task(str(task_id), str(task_type), payload)
 
     def put_blob(self, sha256: str, blob: bytes) -> None:
         self._ask("PUT", f"/blobs/{sha256}", content=blob)
@@ -214,17 +225,15 @@ class Gateway:
         return blob
 
     def wraps(self, sha256: str) -> list[Wrap]:
-        return [
-            Wrap(kid=wrap["kid"], wrap=wrap["wrap"])
-            for wrap in self._ask("GET", f"/blobs/{sha256}/wraps").json()["wraps"]
-        ]
+        (wraps,) = said(self._ask("GET", f"/blobs/{sha256}/wraps"), "wraps")
+        return [Wrap(kid=wrap["kid"], wrap=wrap["wrap"]) for wrap in wraps]
 
     def hand_in(self, manifest: bytes, signature: str, wraps: Sequence[Wrap]) -> Receipt:
-        said = parse(manifest)
+        record = parse(manifest)
         body = {"manifest": manifest.decode("ascii"), "signature": signature, "wraps": list(wraps)}
-        path = f"/rounds/{text_at(said, 'model')}/{number_at(said, 'round')}/updates"
-        answer = self._ask("POST", path, json=body).json()
-        return receipt_for(manifest, str(answer["receipt"]), str(answer["signature"]), self.genesis)
+        path = f"/rounds/{text_at(record, 'model')}/{number_at(record, 'round')}/updates"
+        receipt, of_gateway = said(self._ask("POST", path, json=body), "receipt", "signature")
+        return receipt_for(manifest, str(receipt), str(of_gateway), self.genesis)
 
     def acknowledge(self, ack: bytes, signature: str) -> None:
         self._ask("POST", "/acks", json={"ack": ack.decode("ascii"), "signature": signature})

@@ -7,8 +7,8 @@ OUT/validator/{probe,test}.safetensors   for the validator alone
 """
 
 import argparse
+import contextlib
 import json
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -68,10 +68,15 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def forget_old_sites(out: Path, sites: Iterable[str]) -> None:
-    """A smaller federation prepared into the same folder must not keep the larger one's sites."""
-    for old in out.glob("site-*"):
-        if old.name not in sites:
-            shutil.rmtree(old)
+    """A smaller federation prepared into the same folder must not keep the larger one's sites; only files that an
+    earlier metadata.json names are touched."""
+    if not (out / "metadata.json").exists():
+        return
+    for site in {name.partition("/")[0] for name in read_metadata(out)["files"]} - {"validator", *sites}:
+        for file in ("train.safetensors", "shard.json"):
+            (out / site / file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else lies there
+            (out / site).rmdir()
 
 
 def write_examples(path: Path, source: Pool, picked: Integers) -> None:

@@ -147,6 +147,10 @@ class Stall(Honest):
         time.sleep(self.seconds)
 
 
+def scaling(factor: int) -> Callable[[Tensor], Tensor]:
+    return lambda learned: learned * factor
+
+
 def noise(micro: int) -> Callable[[Tensor], Tensor]:
     order = np.random.default_rng(0)
     return lambda learned: learned + order.normal(0, micro / 1e6, learned.shape)
@@ -159,7 +163,7 @@ def fault(wish: str) -> Honest:
         "": Honest,
         "label-flip": LabelFlip,
         "sign-flip": lambda: Distorted(np.negative),
-        "scale": lambda: Distorted(lambda learned: learned * int(argument or 10)),
+        "scale": lambda: Distorted(scaling(int(argument or 10))),
         "noise": lambda: Distorted(noise(int(argument or 500_000))),
         "nan": NotNumbers,
         "trigger": lambda: Trigger(int(argument or 0)),
@@ -170,4 +174,7 @@ def fault(wish: str) -> Honest:
     }
     if name not in makers:
         raise UnknownFault(f"no fault is called {name!r}; there are {', '.join(filter(None, makers))}")
-    return makers[name]()
+    try:
+        return makers[name]()
+    except ValueError as error:
+        raise UnknownFault(f"{wish!r}: {name} takes a whole number") from error

@@ -11,13 +11,13 @@ rounds/<id of round.1>/    one round it took part in (rounds.py)
 import contextlib
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fl_worker.mendable import Mendable
 from sealed import tensors
+from sealed.files import put_in_place
 from sealed.keys import SealingKey, SigningKey
 from sealed.records import check, encode, name_ok, signing_text
 from sealed.tensors import Tensors, weights_hash
@@ -148,18 +148,5 @@ def load(path: Path) -> Home:
 
 def write_whole(path: Path, data: bytes) -> None:
     """All of it or nothing, also after a power cut."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    flush_folder(path.parent)
-
-
-def flush_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with put_in_place(path) as partial:
+        partial.write_bytes(data)

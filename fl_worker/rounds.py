@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fl_worker.home import flush_folder, write_whole
+from fl_worker.home import write_whole
+from sealed.files import flush
 from sealed.records import Record, parse
 
 UPDATE, BLOB, KEY, OUTCOME = "update.json", "blob", "key", "outcome.json"
@@ -62,7 +63,7 @@ def keep(rounds: Path, round_id: str, update: SealedUpdate) -> KeptRound:
     write_whole(beside / BLOB, update.blob)
     write_whole(beside / UPDATE, json.dumps(said).encode())
     beside.rename(rounds / round_id)
-    flush_folder(rounds)
+    flush(rounds)
     return KeptRound(rounds / round_id)
 
 

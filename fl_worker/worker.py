@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fl_worker import rounds
-from fl_worker.client import Gateway, NotAdmitted, Receipt, Refused, Task, WireError
+from fl_worker.client import Gateway, NotAdmitted, Receipt, Refused, Task, Untrustworthy, WireError
 from fl_worker.data import Examples, Shard, check_sha256
 from fl_worker.faults import Honest
 from fl_worker.home import Held, Home, HomeError
@@ -62,9 +62,15 @@ class Worker:
             if task is not None:
                 self.carry_out(task)
 
+    @property
+    def tasks(self) -> dict[str, Callable[[dict[str, Any]], None]]:
+        return {"TRAIN": self.take_part, "ROLLBACK": self.roll_back}
+
     def carry_out(self, task: Task) -> None:
         try:
-            {"TRAIN": self.take_part, "ROLLBACK": self.roll_back}[task.type](task.payload)
+            if task.type not in self.tasks:
+                raise Untrustworthy("a participant has nothing to do with tasks of this type")
+            self.tasks[task.type](task.payload)
         except NotAdmitted:
             raise
         except TaskFailed as error:

@@ -56,9 +56,10 @@ def test_preparing_again_keeps_the_commitments(tmp_path: Path) -> None:
 
 
 def test_a_smaller_federation_leaves_no_site_of_the_larger_one(tmp_path: Path) -> None:
+    (tmp_path / "site-packages").mkdir()  # not ours
     prepare(tmp_path, "--num-clients", "5")
     prepare(tmp_path)
-    assert sorted(site.name for site in tmp_path.glob("site-*")) == ["site-1", "site-2", "site-3"]
+    assert sorted(site.name for site in tmp_path.glob("site-*")) == ["site-1", "site-2", "site-3", "site-packages"]
 
 
 def test_show_draws_the_split_and_finds_a_changed_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

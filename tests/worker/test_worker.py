@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 
-from fl_worker.client import Connection, Gateway, Membership, NotAdmitted, Unreachable, Untrustworthy
+from fl_worker.client import Connection, Gateway, Membership, NotAdmitted, Rejected, Unreachable, Untrustworthy
 from fl_worker.data import DataError, load_examples, read_shard
 from fl_worker.datasets import main as datasets
 from fl_worker.faults import UnknownFault, fault
@@ -475,3 +476,20 @@ def test_a_simulated_theft_names_anothers_blob(site: Site, tmp_path: Path) -> No
 def test_an_unknown_fault_names_the_known_ones() -> None:
     with pytest.raises(UnknownFault, match="label-flip, sign-flip"):
         fault("meteor")
+    with pytest.raises(UnknownFault, match="takes a whole number"):
+        fault("scale:ten")
+
+
+def test_an_answer_that_is_none_is_not_believed(site: Site) -> None:
+    def proxy(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, text="<html>please log in</html>")
+
+    with Connection(site.gateway.url, httpx2.Client(transport=httpx2.MockTransport(proxy))) as connection:
+        member = Membership(connection, MODEL, "site-1", GENESIS, load(site.home).signing)
+        with pytest.raises(Untrustworthy, match=r"otherwise than docs/wire\.md says"):
+            member.token()
+
+
+def test_an_address_without_a_scheme_is_refused_at_once() -> None:
+    with pytest.raises(Rejected, match="must start with http://"):
+        Connection("gateway.example:7090")
