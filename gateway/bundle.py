@@ -11,6 +11,7 @@ import hashlib
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from gateway import lineage, wraps
 from gateway.ledger import Chain, Event, Ledger, Position
 from gateway.system import System
 from gateway.who import NotAllowed
-from sealed.keys import SigningKey, Wrap, kid_of
+from sealed.keys import SigningKey, Wrap, WrongKey, kid_of
 from sealed.records import encode
 
 PAYLOAD_TYPE = "application/vnd.custody.bundle.1+json"
@@ -136,8 +137,10 @@ def sealed_parts(system: System, wish: Wish, kid: str, blobs: dict[str, int]) ->
 
 
 def wraps_for(system: System, wish: Wish, kid: str, sha256: str) -> list[Wrap]:
-    with system.database.writing() as session:
+    """Who anchored what is no sealed blob, or a key that opens nothing, must not keep the rest from being shown."""
+    with suppress(WrongKey), system.database.writing() as session:
         wraps.wrap_again(session, system.blobs, system.sealing, sha256, [wish.recipient])
+    with system.database.reading() as session:
         return wraps.of_blob(session, sha256, [kid])
 
 

@@ -215,6 +215,7 @@ def decode_writes(raw: bytes) -> tuple[Write, ...]:
 
 
 def text(raw: bytes, what: str) -> str:
-    if any(not 0x20 <= byte <= 0x7E for byte in raw):
+    found = raw.decode("latin-1")
+    if not found.isascii() or not found.isprintable():
         raise NotText(f"{what}: {raw[:64]!r}")
-    return raw.decode("ascii")
+    return found
