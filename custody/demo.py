@@ -6,6 +6,7 @@ Everything runs for real, in its own process, on loopback; what is told at the e
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import signal
 import subprocess
@@ -33,6 +34,7 @@ HYPERPARAMETERS: dict[str, int | str] = {
     "seed": 7,
 }
 INTERNALLY_CONSISTENT = 3
+RECOMPUTED = re.compile(r"PASS +recompute +([0-9]+)")
 LINE = "─" * 78
 LIVE_BEFORE = 2  # the version that the two people go back to
 
@@ -91,7 +93,7 @@ def _play(options: argparse.Namespace, story: Story) -> int:
         with story.part("rollback", "Going back one version: asked by olga (Org1), approved by paul (Org2), two keys"):
             story.facts["rollback"] = roll_back(consortium)
         with story.part("evidence", "The evidence, exported and checked offline, every version recomputed"):
-            _export_and_verify(consortium)
+            story.facts["recomputed"] = _export_and_verify(consortium)
         story.facts |= facts_of(consortium)
     _tell(story, folder)
     return 0
@@ -189,16 +191,19 @@ def roll_back(consortium: Consortium) -> dict[str, Any]:
     return {"request": request, "seq": seq, "acks": len(acks), "seconds_to_effective": seconds}
 
 
-def _export_and_verify(consortium: Consortium) -> None:
+def _export_and_verify(consortium: Consortium) -> int:
+    """How many versions the verifier recomputed."""
     bundle, pin, key = consortium.root / "evidence.zip", consortium.root / "pin.json", consortium.auditor_key
     consortium.pin_head(pin)
     consortium.export(bundle)
-    _shown("verify", bundle, "--trust", pin, "--keys", key, expected=0)
+    verdict = _shown("verify", bundle, "--trust", pin, "--keys", key, expected=0)
     print("  … without a head that was pinned before, one process could have made it all up:")
     _shown("verify", bundle, "--keys", key, expected=INTERNALLY_CONSISTENT)
     changed = consortium.root / "evidence-with-one-byte-changed.zip"
     print(f"  … and with one byte changed in {one_byte_changed(bundle, changed)}:")
     _shown("verify", changed, "--trust", pin, "--keys", key, expected=1)
+    recomputed = RECOMPUTED.search(verdict)
+    return int(recomputed[1]) if recomputed else 0
 
 
 # --- what happened
@@ -225,13 +230,12 @@ def _tell(story: Story, folder: Path) -> None:
     facts, rollback = story.facts, story.facts["rollback"]
     write_json(folder / "summary.json", {**facts, "seconds_by_phase": story.seconds})
     accuracy = ", ".join(f"{score / 100:.1f} %" for score in facts["accuracy_bp"].values())
-    trained = facts["versions"] - 1
     print(f"""
 {LINE}
 Two sites trained {facts["rounds"]} rounds ({accuracy}) and shared no data.
 olga asked to go back, paul agreed, and {rollback["seconds_to_effective"]} s later
 version {facts["live"]} was live at both sites.
-{facts["blocks"]} blocks hold it all; {trained} of {trained} trained versions were recomputed bit for bit.
+{facts["blocks"]} blocks hold it all; {facts["recomputed"]} of {facts["versions"] - 1} trained versions were recomputed bit for bit.
 One byte changed: refused.
 
 Look around in {folder}: evidence.zip, summary.json, logs/.
