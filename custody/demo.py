@@ -235,7 +235,7 @@ def _tell(story: Story, folder: Path) -> None:
 Two sites trained {facts["rounds"]} rounds ({accuracy}) and shared no data.
 olga asked to go back, paul agreed, and {rollback["seconds_to_effective"]} s later
 version {facts["live"]} was live at both sites.
-{facts["blocks"]} blocks hold it all; {facts["recomputed"]} of {facts["versions"] - 1} trained versions were recomputed bit for bit.
+{facts["blocks"]} blocks hold it all. Recomputed bit for bit: {facts["recomputed"]} of {facts["versions"] - 1} versions.
 One byte changed: refused.
 
 Look around in {folder}: evidence.zip, summary.json, logs/.
