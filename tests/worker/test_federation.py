@@ -30,6 +30,11 @@ class Harmful(Consortium):
         self.faults[name] = wish
         self.start(name)
 
+    def train(self, rounds: int) -> None:
+        """A run ends a moment after its last version went live: when that was scored on the test set."""
+        self.until("the run before to end", lambda: self.gateway.training(MODEL)["state"] != "running")
+        self.gateway.start_training(MODEL, rounds, WISH, round_seconds=120)
+
     def log(self, name: str) -> str:
         return (self.root / "logs" / f"{name}.log").read_text()
 
@@ -56,7 +61,7 @@ def test_rounds_go_on_where_sites_and_validator_were_killed(consortium: Harmful)
 
 def test_a_poisoned_round_is_rolled_back_and_every_site_says_what_it_holds(consortium: Harmful) -> None:
     consortium.restart("site-3", "scale:-20")
-    consortium.gateway.start_training(MODEL, 1, WISH, round_seconds=120)
+    consortium.train(1)
     decided = consortium.until("version 4 decided", lambda: consortium.decided(4))
     assert decided["decision"] == "rollback"
     consortium.until("the pointer has moved", lambda: consortium.pointer()["kind"] == "rollback")
@@ -71,7 +76,7 @@ def test_a_poisoned_round_is_rolled_back_and_every_site_says_what_it_holds(conso
 
 def test_weights_that_are_not_numbers_are_left_out_of_the_version(consortium: Harmful) -> None:
     consortium.restart("site-3", "nan")
-    consortium.gateway.start_training(MODEL, 1, WISH, round_seconds=120)
+    consortium.train(1)
     version = consortium.until("version 5", lambda: consortium.decided(5))
     record = consortium.door.state(f"version/{version['id']}")["record"]
     assert [one["participant"] for one in record["included"]] == ["site-1", "site-2"]
