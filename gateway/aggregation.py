@@ -6,7 +6,7 @@ in the order of the participants' names, and one that is left out is left out by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from gateway.provenance.lineage import WHOLE, next_codec
 from gateway.system import System
 from gateway.weights import UNOPENED, CannotOpen
 from sealed import updates
-from sealed.aggregate import UnusableUpdate, aggregate
+from sealed.aggregate import AggregationError, UnusableUpdate, aggregate
 from sealed.aggregate import Update as Opened
 from sealed.cid import AddressMismatch
 from sealed.codec import CodecError
@@ -34,11 +34,12 @@ from sealed.tensors import Tensors
 from sealed.versions import SealedVersion, open_version, seal_version
 
 UNREADABLE = "unreadable.1"  # the anchored blob does not open, or does not decode on the round's base
+EXCLUDED = "excluded.1"  # by the ledger, since; the score is the number of the event that did it
 ABSENT = "absent.1"  # anchored past the gateway, and its blob was never handed in here
 
 
 class NothingToAggregate(Exception):
-    """Every update of the round was left out: no version comes of it."""
+    """Every update was left out, or those that remain are too few for the rule: no version comes of the round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Round:
     record: dict[str, Any]
     sealed: dict[str, Any]  # count and chain
     updates: Sequence[Update]
+    barred: Mapping[str, int]  # participants whom the ledger has excluded, and the numbers of the events
     base: Version
     steps_to_base: int
     number: int  # of the version to be made
@@ -57,11 +59,11 @@ class Round:
 @dataclass(slots=True)
 class Screened:
     included: list[Opened] = field(default_factory=list)
-    excluded: dict[str, str] = field(default_factory=dict)  # participant → rule
+    excluded: dict[str, tuple[str, int]] = field(default_factory=dict)  # participant → rule and score
 
-    def exclude(self, participant: str) -> None:
+    def exclude(self, participant: str, rule: str, score: int = 0) -> None:
         self.included = [update for update in self.included if update.participant != participant]
-        self.excluded[participant] = UNREADABLE
+        self.excluded[participant] = rule, score
 
 
 def sealed_version(system: System, model: str, number: int) -> Record:
@@ -98,20 +100,25 @@ def _aggregate(round_: Round, base: Tensors, screened: Screened) -> Tensors:
         try:
             return aggregate(round_.rule, base, screened.included)
         except UnusableUpdate as unusable:
-            screened.exclude(unusable.participant)
+            screened.exclude(unusable.participant, UNREADABLE)
+        except AggregationError as error:
+            raise NothingToAggregate(str(error)) from error
     raise NothingToAggregate(f"all {len(round_.updates)} updates were left out")
 
 
 def _screen(system: System, round_: Round, base: Tensors, files: ExitStack) -> Screened:
     screened = Screened()
     for row in round_.updates:
+        if row.participant in round_.barred:
+            screened.exclude(row.participant, EXCLUDED, round_.barred[row.participant])
+            continue
         try:
             screened.included.append(_open(system, row, base, files))
         except BlobMissing:
             _refuse_own_loss(system, row)
-            screened.excluded[row.participant] = ABSENT
+            screened.exclude(row.participant, ABSENT)
         except (AddressMismatch, BlobError, CodecError, WrongKey):
-            screened.excluded[row.participant] = UNREADABLE
+            screened.exclude(row.participant, UNREADABLE)
     return screened
 
 
@@ -148,8 +155,8 @@ def _record(round_: Round, screened: Screened, sealed: SealedVersion) -> Record:
         for update in screened.included
     ]
     excluded = [
-        {"participant": participant, "update": rows[participant].manifest, "rule": rule, "score": 0}
-        for participant, rule in sorted(screened.excluded.items())
+        {"participant": participant, "update": rows[participant].manifest, "rule": rule, "score": score}
+        for participant, (rule, score) in sorted(screened.excluded.items())
     ]
     record: dict[str, Any] = {
         "schema": "version.1",
@@ -211,6 +218,7 @@ def _read(session: Session, model: str, number: int) -> Round:
         record=record,
         sealed={"count": row.count, "chain": row.chain},
         updates=lineage.updates(session, model, number),
+        barred=lineage.excluded_participants(session, model),
         base=lineage.version(session, row.base),
         steps_to_base=len(lineage.steps(session, row.base)),
         number=lineage.newest_version(session, model).number + 1,

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway import blobs, lineage, wraps
+from gateway import lineage, wraps
+from gateway.blobs import BlobMissing
 from gateway.database import insert_new, table_of
 from gateway.kept_db import Inbox
 from gateway.lineage_db import Acknowledgement, Refusal, State, Update
 from gateway.system import System
 from gateway.who import Caller, active_participant
-from sealed.cid import AddressMismatch, check_address
+from sealed.cid import AddressMismatch, check_file_address
 from sealed.codec import CodecError, read_update
 from sealed.fldiff import BlobError, VerifiedBlob
 from sealed.keys import Wrap, WrongKey, kid_of, unwrap_key, verify
@@ -89,18 +91,27 @@ def check_update(system: System, item: Item, given: Sequence[Wrap]) -> None:
     expected = {kid_of(public) for public in wraps.for_update(policy["keys"])}
     if {wrap["kid"] for wrap in given} != expected:
         raise HandInWrong(f"wraps are needed for exactly these keys: {', '.join(sorted(expected))}")
-    anchored = record_at(item.record, "blob")
-    data, sha256 = _blob(system, anchored), text_at(anchored, "sha256")
-
-    def key_for(dek: str) -> bytes:
-        return unwrap_key(given, system.sealing, dek, sha256)
-
+    sha256 = text_at(item.record, "blob", "sha256")
     try:
-        opened = VerifiedBlob(data, place_of_update(item.record, system.chain.genesis), key_for)
-        if base is not None:
-            read_update(opened, system.weights.of(base))
+        with system.blobs.local(sha256) as path:
+            _open(system, item.record, path, given, base)
+    except BlobMissing as error:
+        raise HandInWrong(f"there is no blob {sha256}: hand it in first") from error
+    except AddressMismatch as error:
+        raise HandInWrong(str(error)) from error
     except (BlobError, CodecError, WrongKey) as error:
         raise HandInWrong(f"the aggregator cannot open it: {error}") from error
+
+
+def _open(system: System, manifest: Record, path: Path, given: Sequence[Wrap], base: str | None) -> None:
+    """In constant memory, however large the update: its address, every segment, and the plan of its tensors."""
+    blob = record_at(manifest, "blob")
+    check_file_address(path, blob)
+    sha256 = text_at(blob, "sha256")
+    place = place_of_update(manifest, system.chain.genesis)
+    opened = VerifiedBlob(path, place, lambda dek: unwrap_key(given, system.sealing, dek, sha256))
+    if base is not None:
+        read_update(opened, system.weights.of(base))
 
 
 def queue(system: System, item: Item, given: Sequence[Wrap]) -> None:
@@ -167,15 +178,3 @@ def _base_of_open_round(session: Session, manifest: Record) -> str | None:
     if newest is None or newest.outcome != "open":
         return None
     return newest.base if (newest.number, newest.base) == (manifest["round"], manifest["base"]) else None
-
-
-def _blob(system: System, anchored: Record) -> bytes:
-    sha256 = text_at(anchored, "sha256")
-    try:
-        data = blobs.read(system.blobs, sha256)
-        check_address(data, anchored)
-    except blobs.BlobMissing as error:
-        raise HandInWrong(f"there is no blob {sha256}: hand it in first") from error
-    except AddressMismatch as error:
-        raise HandInWrong(str(error)) from error
-    return data

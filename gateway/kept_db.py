@@ -133,11 +133,19 @@ class Training(Base):
     started_by: Mapped[str] = mapped_column(NAME)
     ended_at: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str] = mapped_column(Text, default="")
-    trouble: Mapped[str] = mapped_column(Text, default="")  # why it does not move at the moment
+
+
+class Trouble(Base):
+    """Why a model's rounds do not move at the moment."""
+
+    __tablename__ = "kept_troubles"
+    model: Mapped[str] = mapped_column(NAME, primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    since: Mapped[int]
 
 
 class Lease(Base):
-    """Which gateway runs the rounds of a model."""
+    """Which gateway runs the rounds."""
 
     __tablename__ = "kept_leases"
     name: Mapped[str] = mapped_column(NAME, primary_key=True)

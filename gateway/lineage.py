@@ -14,6 +14,7 @@ from sealed.records import encode
 
 Row = TypeVar("Row")
 ACTIVE = "active"  # also who was reinstated
+EXCLUDED = "excluded"
 
 
 class Absent(Exception):
@@ -108,6 +109,12 @@ def participants(session: Session, name: str) -> Sequence[rows.Participant]:
 
 def active_participants(session: Session, name: str) -> list[rows.Participant]:
     return [row for row in participants(session, name) if row.status == ACTIVE]
+
+
+def excluded_participants(session: Session, name: str) -> dict[str, int]:
+    """With the number of the event that excluded them: nothing else can follow it but to be reinstated."""
+    excluded = [row for row in participants(session, name) if row.status == EXCLUDED]
+    return {row.participant: row.value["outcome"]["number"] for row in excluded}
 
 
 def acknowledged(session: Session, name: str, seq: int) -> frozenset[str]:

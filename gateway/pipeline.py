@@ -28,7 +28,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from gateway import aggregation, leases, lineage, tasks, trainings, wraps
+from gateway import aggregation, leases, lineage, tasks, trainings, troubles, wraps
 from gateway.blobs import BlobError
 from gateway.ledger import CommitUnknown, LedgerUnavailable, Refused
 from gateway.lineage_db import Model, Version
@@ -39,7 +39,6 @@ from gateway.system import System
 from gateway.tasks import Task
 from gateway.weights import CannotOpen
 from gateway.writes import write_once
-from sealed.aggregate import AggregationError
 from sealed.keys import kid_of
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ log = logging.getLogger(__name__)
 LEASE = "pipeline"
 LOOK_AGAIN_S = 1.0
 RETRY_S = 1.0
-MAY_PASS = (LedgerUnavailable, CommitUnknown, Refused, IndexBehind, BlobError, CannotOpen, AggregationError)
+MAY_PASS = (LedgerUnavailable, CommitUnknown, Refused, IndexBehind, BlobError, CannotOpen)
 
 
 def run(system: System, stop: threading.Event) -> None:
@@ -67,11 +66,11 @@ def drive(system: System, model: str, stop: threading.Event) -> None:
             with system.database.reading() as session:
                 step = steps.next_step(standing(session, system.tasks, model, system.now()))
             if isinstance(step, steps.Wait):
-                return trainings.note(system.database, model, "")
+                return troubles.note(system.database, model, "", system.now())
             log.info("%s: %s", model, step)
             ACTS[type(step)](system, model, step)
     except MAY_PASS as trouble:
-        trainings.note(system.database, model, f"{type(trouble).__name__}: {trouble}")
+        troubles.note(system.database, model, f"{type(trouble).__name__}: {trouble}", system.now())
         stop.wait(RETRY_S)
 
 
@@ -107,8 +106,10 @@ def ask_to_train(system: System, model: str, step: steps.AskToTrain) -> None:  #
         round_ = lineage.round_(session, model, step.number)
         base, record = lineage.steps(session, round_.base), lineage.record_text(round_)
         _, policy = lineage.policy(session, model)
+        architecture = lineage.model(session, model).record["architecture"]
     recipients = [{"kid": kid_of(public), "x25519": public} for public in wraps.for_update(policy["keys"])]
     payload = {
+        "architecture": architecture,
         "round": record,
         "base": [lineage.step(row) for row in base],
         "recipients": recipients,
@@ -144,7 +145,9 @@ def aggregate(system: System, model: str, step: steps.Aggregate) -> None:  # (4)
 def ask_to_validate(system: System, model: str, step: steps.AskToValidate) -> None:  # (6) (8)
     with system.database.reading() as session:
         needed = lineage.steps(session, step.version)
+        architecture = lineage.model(session, model).record["architecture"]
     payload = {
+        "architecture": architecture,
         "version": lineage.record_text(needed[-1]),
         "steps": [lineage.step(row) for row in needed],
         "purpose": step.purpose,

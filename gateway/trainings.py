@@ -68,17 +68,7 @@ def stop(database: Database, model: str) -> None:
 def end(database: Database, model: str, number: int, reason: str, now: int) -> None:
     with database.writing() as session:
         row = session.get_one(Row, (model, number))
-        row.state, row.reason, row.ended_at, row.trouble = ENDED, reason, now, ""
-
-
-def note(database: Database, model: str, trouble: str) -> None:
-    """Why a run does not move, for who looks; "" once it does."""
-    with database.reading() as session:
-        row = newest_of(session, model)
-        if row is None or row.state == ENDED or row.trouble == trouble:
-            return
-    with database.writing() as session:
-        session.get_one(Row, (model, row.number)).trouble = trouble
+        row.state, row.reason, row.ended_at = ENDED, reason, now
 
 
 def running(session: Session, model: str) -> Row:

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from gateway import lineage
 from gateway.blobs import Blobs
 from gateway.database import insert_new, table_of
 from gateway.kept_db import Wrap as Row
-from sealed.fldiff import read_context
-from sealed.keys import SealingKey, Wrap, kid_of, unwrap_key, wrap_key
+from gateway.lineage_db import Blob as Anchored
+from sealed.fldiff import BlobError, read_context
+from sealed.keys import SealingKey, Wrap, WrongKey, kid_of, unwrap_key, wrap_key
 
 
 def keep(session: Session, blob: str, wraps: Iterable[Wrap]) -> None:
     for wrap in wraps:
         insert_new(session, table_of(Row), {"blob": blob, **wrap})
+
+
+def take(session: Session, blob: str, wraps: Sequence[Wrap]) -> None:
+    """From outside: in place of earlier ones until the blob is anchored, and never in place of any after that."""
+    if session.get(Anchored, blob) is None:
+        session.execute(delete(Row).where(Row.blob == blob))
+    keep(session, blob, wraps)
 
 
 def of_blob(session: Session, blob: str, kids: Iterable[str]) -> list[Wrap]:
@@ -45,6 +53,13 @@ def wrap_again(session: Session, blobs: Blobs, sealing: SealingKey, blob: str, p
     missing = [public for public in publics if kid_of(public) not in held]
     if not missing or sealing.kid not in held:
         return
-    dek = read_context(next(blobs.get(blob), b""))["dek"]
+    dek = dek_of(blobs, blob)
     key = unwrap_key(of_blob(session, blob, [sealing.kid]), sealing, dek, blob)
     keep(session, blob, [wrap_key(key, public, dek, blob) for public in missing])
+
+
+def dek_of(blobs: Blobs, blob: str) -> str:
+    try:
+        return read_context(next(blobs.get(blob), b""))["dek"]
+    except BlobError as error:
+        raise WrongKey(f"{blob} is no sealed blob: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from gateway.api import acks, blobs, exports, health, join, models, problems, tasks, training, updates, versions
+from gateway.api.limits import BodyLimit
 from gateway.background import Background
 from gateway.system import System
 
@@ -22,4 +23,5 @@ def build(system: System, background: Background) -> FastAPI:
         app.include_router(noun.router, prefix=PREFIX)
     app.include_router(health.router)
     problems.install(app)
+    app.add_middleware(BodyLimit)
     return app

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from gateway.system import System
-from gateway.who import PARTICIPANT, ROLES, Caller, NotAllowed, Unauthenticated, caller_of
+from gateway.who import PARTICIPANT, Caller, NotAllowed, Unauthenticated, caller_of
 
 READERS = ("operator", "auditor", "viewer", "validator")
 
@@ -55,4 +55,4 @@ Participant = Annotated[Caller, Depends(only(PARTICIPANT))]
 Worker = Annotated[Caller, Depends(only(PARTICIPANT, "validator"))]
 Operator = Annotated[Caller, Depends(only("operator"))]
 Uploader = Annotated[Caller, Depends(only(PARTICIPANT, "operator"))]
-Anyone = Annotated[Caller, Depends(only(PARTICIPANT, *ROLES))]
+Holder = Annotated[Caller, Depends(only(PARTICIPANT, "validator", "auditor", "operator"))]

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from gateway import lineage, wraps
-from gateway.api.access import OPERATES, Anyone, Hash, Uploader, WithSystem
+from gateway.api.access import OPERATES, Hash, Holder, Uploader, WithSystem
 from gateway.blobs import BlobMissing
 from gateway.database import insert_new, table_of
 from gateway.handin import HandInWrong
 from gateway.kept_db import Upload
 from gateway.system import System
 from gateway.who import PARTICIPANT, Caller, active_participant
-from sealed.keys import Wrap, kid_of
+from sealed.keys import Wrap, WrongKey, kid_of, unwrap_key
 
 router = APIRouter()
 
@@ -47,7 +47,7 @@ async def put_blob(sha256: Hash, request: Request, caller: Uploader, system: Wit
 
 
 @router.get("/blobs/{sha256}")
-def get_blob(sha256: Hash, caller: Anyone, system: WithSystem) -> StreamingResponse:
+def get_blob(sha256: Hash, caller: Holder, system: WithSystem) -> StreamingResponse:
     size = _size_for(system, caller, sha256)
     return StreamingResponse(
         system.blobs.get(sha256), headers=_headers(sha256, size), media_type="application/octet-stream"
@@ -55,12 +55,12 @@ def get_blob(sha256: Hash, caller: Anyone, system: WithSystem) -> StreamingRespo
 
 
 @router.head("/blobs/{sha256}")
-def head_blob(sha256: Hash, caller: Anyone, system: WithSystem) -> Response:
+def head_blob(sha256: Hash, caller: Holder, system: WithSystem) -> Response:
     return Response(headers=_headers(sha256, _size_for(system, caller, sha256)))
 
 
 @router.get("/blobs/{sha256}/wraps")
-def get_wraps(sha256: Hash, caller: Anyone, system: WithSystem) -> SealedKeys:
+def get_wraps(sha256: Hash, caller: Holder, system: WithSystem) -> SealedKeys:
     _size_for(system, caller, sha256)
     with system.database.writing() as session:
         publics = _publics(session, caller, sha256)
@@ -72,12 +72,13 @@ def get_wraps(sha256: Hash, caller: Anyone, system: WithSystem) -> SealedKeys:
 @router.put("/blobs/{sha256}/wraps", status_code=204, dependencies=[OPERATES])
 def put_wraps(sha256: Hash, body: SealedKeys, system: WithSystem) -> None:
     """How the genesis version is handed in, before its model is registered."""
-    if system.sealing.kid not in {wrap.kid for wrap in body.wraps}:
-        raise HandInWrong(f"the aggregator's wrap ({system.sealing.kid}) is not among them")
-    if not system.blobs.has(sha256):
-        raise BlobMissing(f"there is no blob {sha256}: hand it in first")
+    given = [wrap.as_wrap() for wrap in body.wraps]
+    try:
+        unwrap_key(given, system.sealing, wraps.dek_of(system.blobs, sha256), sha256)
+    except WrongKey as error:
+        raise HandInWrong(f"the aggregator's wrap ({system.sealing.kid}): {error}") from error
     with system.database.writing() as session:
-        wraps.keep(session, sha256, [wrap.as_wrap() for wrap in body.wraps])
+        wraps.take(session, sha256, given)
 
 
 def _store(system: System, caller: Caller, sha256: str, pieces: Iterator[bytes]) -> bool:

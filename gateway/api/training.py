@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway import lineage, trainings
+from gateway import lineage, trainings, troubles
 from gateway.api.access import OPERATES, READS, UP_TO_DATE, Name, Operator, WithSystem
 
 router = APIRouter()
@@ -50,12 +50,14 @@ def _answer(system: WithSystem, model: str) -> dict[str, Any]:
         if row is None:
             raise lineage.Absent(f"{model} was never trained here")
         newest = lineage.newest_round(session, model)
+        trouble = troubles.told(session, model)
         done = max(0, newest.number - row.first_round + (newest.outcome != "open")) if newest else 0
     named = ("state", "rounds", "first_round", "participants", "hyperparameters", "round_seconds")
-    times = ("started_at", "started_by", "ended_at", "reason", "trouble")
+    times = ("started_at", "started_by", "ended_at", "reason")
     return {
         "model": model,
         **{name: getattr(row, name) for name in named + times},
         "rounds_closed": done,
+        "trouble": trouble,
         "ledger": system.ledger_name,
     }

@@ -29,13 +29,16 @@ class Ending:
 
 
 def ending(progress: Progress, policy: Mapping[str, Any]) -> Ending | None:
-    """The first criterion that is met; the policy's own come before what was asked of this run."""
+    """The first criterion that is met; the policy's own come before what was asked of this run.
+
+    Too many rollbacks end a run, and complete nothing: people look into it and may start another.
+    """
     stale = rounds_without_gain(progress.scores_bp)
     criteria = (
         (Ending("target_accuracy", True), progress.live_score_bp >= policy["target_accuracy"]),
         (Ending("converged", True), policy["early_stopping_enabled"] and stale >= policy["convergence_patience"]),
         (Ending("max_iterations", True), progress.rounds >= policy["max_iterations"]),
-        (Ending("max_rollbacks", True), progress.rollbacks > policy["max_rollbacks"]),
+        (Ending("max_rollbacks", False), progress.rollbacks > policy["max_rollbacks"]),
         (Ending("rounds_failed", False), progress.failed_in_a_row >= FAILURES_IN_A_ROW),
         (Ending("stop_asked", False), progress.stop_asked),
         (Ending("rounds_done", False), progress.rounds >= progress.wanted),

@@ -488,8 +488,14 @@ def upgrade() -> None:
         sa.Column("started_by", sa.String(length=64), nullable=False),
         sa.Column("ended_at", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("trouble", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("model", "number"),
+    )
+    op.create_table(
+        "kept_troubles",
+        sa.Column("model", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("since", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("model"),
     )
     op.create_table(
         "kept_uploads",
@@ -520,6 +526,7 @@ def downgrade() -> None:
     op.drop_table("kept_writes")
     op.drop_table("kept_wraps")
     op.drop_table("kept_uploads")
+    op.drop_table("kept_troubles")
     op.drop_table("kept_trainings")
     with op.batch_alter_table("kept_tokens", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kept_tokens_expires_at"))

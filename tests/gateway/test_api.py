@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
-from gateway import api, tasks
+from gateway import api, tasks, wraps
+from gateway.api.limits import LIMIT, BodyLimit
 from gateway.tasks import Task
-from sealed.keys import SealingKey, SigningKey, verify, wrap_key
+from sealed.keys import SealingKey, SigningKey, Wrap, verify, wrap_key
 from sealed.manifest import sign_manifest
 from sealed.records import encode, parse, record_id, signing_text
 from tests.gateway.conftest import World
-from tests.gateway.federation import MODEL, Site
+from tests.gateway.federation import MODEL, Site, first_weights
 
 OPEN = {("POST", "/api/v1/join"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/api/v1/openapi.json")}
 
@@ -52,6 +56,7 @@ def test_a_key_that_is_unknown_and_a_token_that_is_none_are_refused(world: World
 @pytest.mark.parametrize(
     ("role", "method", "path"),
     [
+        ("viewer", "GET", "/api/v1/blobs/" + "ab" * 32),
         ("viewer", "POST", f"/api/v1/models/{MODEL}/training"),
         ("auditor", "DELETE", f"/api/v1/models/{MODEL}/training"),
         ("validator", "PUT", "/api/v1/blobs/" + "ab" * 32),
@@ -214,7 +219,7 @@ def test_a_task_has_the_form_that_the_wire_describes(world: World) -> None:
     assert (task["task_type"], task["model_version_id"], task["parent_version_id"]) == ("TRAIN", genesis, "")
     assert task["metadata"].keys() == {"created_at", "priority", "retry_count"}
     payload = task["payload"]
-    assert payload.keys() == {"round", "base", "recipients", "deadline_at"}
+    assert payload.keys() == {"architecture", "round", "base", "recipients", "deadline_at"}
     assert parse(payload["round"])["hyperparameters"] == {"seed": 7}
     assert [step["version_id"] for step in payload["base"]] == [genesis]
     publics = {recipient["x25519"] for recipient in payload["recipients"]}
@@ -292,16 +297,79 @@ def test_everyone_gets_their_own_wraps_only(world: World) -> None:
     ):
         wraps = world.http.get(f"/api/v1/blobs/{genesis}/wraps", headers=headers).json()["wraps"]
         assert [wrap["kid"] for wrap in wraps] == [key.kid]
-    assert world.http.get(f"/api/v1/blobs/{genesis}/wraps", headers=world.key("viewer")).json() == {"wraps": []}
+    assert world.http.get(f"/api/v1/blobs/{genesis}/wraps", headers=world.operator).json() == {"wraps": []}
 
 
-def test_the_wraps_of_a_genesis_need_its_blob_and_the_aggregators_own(world: World) -> None:
-    foreign = wrap_key(bytes(32), SealingKey.generate().public, "00" * 16, "ab" * 32)
-    path = f"/api/v1/blobs/{'ab' * 32}/wraps"
-    without = world.http.put(path, json={"wraps": [dict(foreign)]}, headers=world.operator)
-    assert (without.status_code, without.json()["code"]) == (422, "REFUSED")
-    own = wrap_key(bytes(32), world.system.sealing.public, "00" * 16, "ab" * 32)
-    assert world.http.put(path, json={"wraps": [dict(own)]}, headers=world.operator).status_code == 404
+def test_the_wraps_of_a_genesis_need_its_blob_and_open_it(world: World) -> None:
+    sealed, other = (world.consortium.sealed_genesis(first_weights()) for _ in "ab")
+    own = [wrap_key(sealed.key, world.system.sealing.public, sealed.dek, sealed.address["sha256"])]
+    assert put_wraps(world, sealed.address["sha256"], own) == 404
+    for made in (sealed, other):
+        sha256 = made.address["sha256"]
+        assert world.http.put(f"/api/v1/blobs/{sha256}", content=made.blob, headers=world.operator).is_success
+    assert put_wraps(world, other.address["sha256"], own) == 422
+    assert put_wraps(world, sealed.address["sha256"], sealed.wraps_for([SealingKey.generate().public])) == 422
+    assert put_wraps(world, sealed.address["sha256"], own) == 204
+
+
+def put_wraps(world: World, sha256: str, wraps: Sequence[Wrap]) -> int:
+    body = {"wraps": [dict(wrap) for wrap in wraps]}
+    return world.http.put(f"/api/v1/blobs/{sha256}/wraps", json=body, headers=world.operator).status_code
+
+
+def test_the_wraps_of_a_registered_version_are_never_replaced(world: World) -> None:
+    world.create_model()
+    world.index()
+    sha256 = world.consortium.live()["blob"]["sha256"]
+    kid, consortium = world.system.sealing.kid, world.consortium
+    with world.system.database.reading() as session:
+        before = wraps.of_blob(session, sha256, [kid, consortium.auditor.kid])
+    again = [dict(before[0]), dict(before[1])]
+    own = next(wrap for wrap in again if wrap["kid"] == kid)
+    forged = next(wrap for wrap in again if wrap["kid"] != kid) | {"wrap": "AA=="}
+    response = world.http.put(f"/api/v1/blobs/{sha256}/wraps", json={"wraps": [own, forged]}, headers=world.operator)
+    assert response.status_code == 204
+    with world.system.database.reading() as session:
+        assert wraps.of_blob(session, sha256, [kid, consortium.auditor.kid]) == before
+
+
+def test_a_body_that_is_too_large_is_refused(world: World) -> None:
+    response = world.http.post("/api/v1/join", content=b" " * (LIMIT + 1), headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (413, "TOO_LARGE")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "streamed"),
+    [
+        ("PUT", "/api/v1/blobs/" + "ab" * 32, True),
+        ("PUT", "/api/v1/blobs/" + "ab" * 32 + "/wraps", False),
+        ("POST", "/api/v1/blobs/" + "ab" * 32, False),
+        ("POST", "/api/v1/join", False),
+    ],
+)
+def test_a_body_is_read_no_further_than_its_limit_unless_it_is_a_blob(method: str, path: str, streamed: bool) -> None:
+    pieces = 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal pieces
+        pieces += 1
+        return {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
+
+    async def send(_: object) -> None: ...
+
+    async def reads_ten(_: object, receive: Any, __: object) -> None:
+        for _ in range(10):
+            await receive()
+
+    async def run() -> None:
+        await BodyLimit(reads_ten)({"type": "http", "method": method, "path": path}, receive, send)
+
+    if streamed:
+        asyncio.run(run())
+    else:
+        with pytest.raises(HTTPException):
+            asyncio.run(run())
+    assert pieces == (10 if streamed else 5)
 
 
 # --- handing in

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from gateway import lineage_db as rows
 from gateway.bell import Bell
 from gateway.database import Base, Database
 from gateway.ledger import Chain, Event, OtherLedger, Position
-from gateway.projection import START, WRITERS, Gap, Projection, UnknownState, apply, follows, row_of
+from gateway.projection import START, WRITERS, Gap, Projection, UnknownState, apply, row_of
 from tests.gateway.conftest import World
 
 CONTRACT = Path(__file__).resolve().parents[2] / "chaincode" / "contract" / "functions.go"
@@ -53,22 +54,6 @@ def test_a_key_that_is_unknown_stops_the_index() -> None:
         row_of("moon/phase", {})
 
 
-@pytest.mark.parametrize(
-    ("kind", "last", "found", "answer"),
-    [
-        pytest.param("embedded", START, Position(1, 0), True, id="the first"),
-        pytest.param("embedded", Position(4, 1), Position(4, 2), True, id="the next of a block"),
-        pytest.param("embedded", Position(4, 1), Position(5, 0), True, id="the first of the next block"),
-        pytest.param("embedded", Position(4, 1), Position(4, 3), False, id="one of a block is missing"),
-        pytest.param("embedded", Position(4, 1), Position(6, 0), False, id="a block is missing"),
-        pytest.param("fabric", Position(4, 1), Position(9, 3), True, id="Fabric's blocks hold other things too"),
-        pytest.param("fabric", Position(4, 1), Position(4, 0), False, id="backwards"),
-    ],
-)
-def test_what_may_follow(kind: str, last: Position, found: Position, answer: bool) -> None:
-    assert follows(kind, last, found) is answer
-
-
 # --- against a real ledger
 
 
@@ -104,23 +89,31 @@ def test_the_database_of_one_ledger_does_not_serve_another(world: World) -> None
         world.system.projection.start(other)
 
 
-@pytest.mark.parametrize(
-    ("kind", "told"), [("embedded", "the ledger sent"), ("fabric", "the one before it is not in the index")]
-)
-def test_an_event_that_is_missing_is_noticed(world: World, tmp_path: Path, kind: str, told: str) -> None:
+def test_an_event_that_is_missing_is_noticed(world: World, tmp_path: Path) -> None:
     world.create_model()
     world.admit("site-a")
     world.start(2)
     world.settle()
     events = events_of(world)
     first = next(number for number, event in enumerate(events) if event.name == "RoundOpened.v1")
-    database = Database(f"sqlite:///{tmp_path / kind}.db")
+    database = Database(f"sqlite:///{tmp_path / 'gap'}.db")
     database.migrate()
-    Projection(database, world.system.ledger, Bell()).start(Chain(kind, world.consortium.genesis, 0, ""))
+    Projection(database, world.system.ledger, Bell()).start(Chain("embedded", world.consortium.genesis, 0, ""))
     apply_all(database, events[:first])
-    with pytest.raises(Gap, match=told):
+    with pytest.raises(Gap, match="the one before it is not in the index"):
         apply_all(database, [event for event in events[first:] if "round/digits/1" not in event.writes])
     database.close()
+
+
+def test_a_transaction_without_an_event_is_no_gap(world: World) -> None:
+    """The same record again commits, writes nothing, and says nothing."""
+    world.create_model()
+    events = events_of(world)
+    last = events[-1]
+    later = replace(last, position=Position(last.position.block + 2, 0))
+    apply_all(world.system.database, [*events, later])
+    with world.system.database.reading() as session:
+        assert session.execute(select(rows.Checkpoint.block)).scalar_one() == last.position.block + 2
 
 
 def test_the_same_event_twice_is_one_event(world: World) -> None:

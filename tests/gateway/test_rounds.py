@@ -205,6 +205,21 @@ def test_a_round_of_which_nothing_can_be_made_is_passed_over(world: World) -> No
     assert (world.consortium.live()["number"], world.consortium.live()["round"]) == (1, 2)
 
 
+def test_who_was_excluded_before_the_aggregate_is_left_out_of_it(world: World) -> None:
+    _, bad = started(world, 1)
+    for site in world.sites:
+        site.work(world.http)
+    fields = {"model": MODEL, "participant": bad.name, "number": 1, "status": "excluded"}
+    why = {"reason_code": "poisoning_suspected", "decision": "", "evidence": "", "text_hash": ""}
+    world.consortium.act("anna", "SetParticipantStatus", encode({"schema": "participant-status.1", **fields, **why}))
+    world.settle(bad)
+    live = world.consortium.live()
+    assert [(left["participant"], left["rule"], left["score"]) for left in live["excluded"]] == [
+        ("site-b", "excluded.1", 1)
+    ]
+    assert live["weights"] == expected_weights([1], ["site-a"])
+
+
 def test_the_policys_criteria_complete_a_model_for_good(world: World) -> None:
     world.validator.scores_bp = {2: 9700}
     started(world, 9, target_accuracy=9600)
