@@ -27,7 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     request = _verb(verbs, "request", "ask to go back to a version that was live before", _request)
     request.add_argument("model")
     request.add_argument("--to", required=True, metavar="VERSION", help="version id, or its number")
-    request.add_argument("--reason-code", default="regression_auto", metavar="CODE", help="see docs/records.md")
+    request.add_argument(
+        "--reason-code", required=True, metavar="CODE", help="such as data_quality; docs/records.md lists them"
+    )
     request.add_argument("--reason", default="", help="free text: only its salted hash goes on the ledger")
     request.add_argument("--hours", type=int, default=24, help="how long the request stands")
 
