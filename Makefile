@@ -66,6 +66,25 @@ test: setup ## every test, campaigns sampled (under ten minutes)
 test-full: export CUSTODY_FULL := 1
 test-full: test ## every test, campaigns in full; those that passed since the last change are not run again
 
+FABRIC_PROGRAMS := build/custody-network build/custody-chaincode build/custody-fabric-door
+
+.PHONY: fabric-programs fabric-test
+fabric-programs: $(FABRIC_PROGRAMS) ## build what network.sh needs beside Fabric's own programs
+
+build/custody-network: $(LEDGER_SOURCES) | packages
+	@CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./fabric_network/cmd/custody-network
+
+build/custody-chaincode: $(LEDGER_SOURCES) | packages
+	@CGO_ENABLED=0 $(GO) -C chaincode/peer build -trimpath -o $(CURDIR)/$@ .
+
+build/custody-fabric-door: $(LEDGER_SOURCES) | packages
+	@CGO_ENABLED=0 $(GO) -C fabric_network/rest/fabric build -trimpath -o $(CURDIR)/$@ ./cmd/custody-fabric-door
+
+fabric-test: setup-light fabric-programs ## real Fabric from FABRIC_BIN or the PATH, twice from nothing
+	$(GO) -C chaincode/peer vet ./...
+	$(GO) -C fabric_network/rest/fabric test ./...
+	CUSTODY_FABRIC_TEST=1 $(VENV_PYTHON) -m pytest -s tests/fabric
+
 .PHONY: requirements
 requirements: packages ## write requirements/*.txt anew (UPGRADE=--upgrade takes newer versions)
 	@$(VENV_PYTHON) -m pip install --quiet --require-hashes -r requirements/uv.txt

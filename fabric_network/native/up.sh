@@ -5,10 +5,10 @@ up() {
     for node in peer orderer cryptogen configtxgen osnadmin; do fabric "$node" >/dev/null; done
     refuse_taken_ports
     mkdir -p "$state/nodes"
+    keep_settings
     make_crypto
     refuse_stale_crypto
     make_channel
-    keep_settings
     # shellcheck disable=SC2046
     {
         for node in $(orderer_nodes); do start_orderer "$node"; done
