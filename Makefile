@@ -11,7 +11,7 @@ LEDGER_SOURCES := go.mod $(wildcard go.sum) $(shell find chaincode fabric_networ
 
 .PHONY: help
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: python
 python:
@@ -38,7 +38,7 @@ torch: packages
 	@$(PYTHON) setup/install_torch.py
 
 .PHONY: demo
-demo: setup-light ## a whole consortium on this machine: training, a bad update, a rollback, the evidence
+demo: setup-light ## a whole consortium on this machine: training, a two-person rollback, the evidence
 	@$(VENV_PYTHON) -m custody demo
 
 .PHONY: sample

@@ -7,7 +7,7 @@ from collections.abc import Callable
 Main = Callable[[list[str]], int]
 
 SUBCOMMANDS = {
-    "demo": ("custody.demo", "run a consortium on this machine: training, a bad update, a rollback, the evidence"),
+    "demo": ("custody.demo", "run a consortium on this machine: training, a two-person rollback, the evidence"),
     "sample": ("custody.sample", "write a sample evidence bundle, to try `custody verify` on"),
     "ledger": ("custody.ledger_command", "start the embedded ledger"),
     "gateway": ("gateway.__main__", "start the gateway: rounds, questions, pages"),
