@@ -44,7 +44,7 @@ def encode_content(codec: str, spec: Spec, weights: Tensor, base: Tensor) -> Byt
 
 def decode_content(codec: str, spec: Spec, content: bytes, base: Tensor) -> Iterator[Tensor]:
     """The elements in order; `content` was found to have the right size."""
-    return _form(codec, spec).decode(spec, np.frombuffer(content, np.uint8), flat(base))
+    return _form(codec, spec).decode(spec, np.frombuffer(content, np.uint8), base)
 
 
 def differences_to(weights: Iterator[Tensor], base: Tensor) -> Iterator[Tensor]:
@@ -102,7 +102,7 @@ def _encode_xor(weights: Tensor, base: Tensor) -> Bytes:
 
 
 def _decode_xor(spec: Spec, content: Bytes, base: Tensor) -> Iterator[Tensor]:
-    start, bits = 0, _bits(base)
+    start, bits = 0, _bits(flat(base))
     for block in _unshuffled(spec, content):
         mixed = _bits(block) ^ bits[start : start + len(block)]
         start += len(block)

@@ -203,17 +203,17 @@ class VerifiedBlob:
         self._unlocked = _Unlocked(blob, expected, key_for)
         for _ in self._unlocked.segments():
             pass
-        self.size = self._unlocked.layout.length
+        self._layout = self._unlocked.layout
+        self.size = self._layout.length
 
     def read(self, start: int, stop: int) -> bytes:
         if not 0 <= start <= stop <= self.size:
             raise MalformedBlob(f"{start}…{stop} is not within {self.size} bytes")
-        layout = self._unlocked.layout
-        parts = [
-            self._segment(index)[max(start - layout.plain(index).start, 0) : stop - layout.plain(index).start]
-            for index in range(layout.holding(start), layout.holding(max(start, stop - 1)) + 1)
-        ]
-        return b"".join(parts)
+        first, last = self._layout.holding(start), self._layout.holding(max(start, stop - 1))
+        parts = [self._segment(index) for index in range(first, last + 1)]
+        parts[-1] = parts[-1][: stop - self._layout.plain(last).start]
+        parts[0] = parts[0][start - self._layout.plain(first).start :]
+        return parts[0] if first == last else b"".join(parts)
 
     def _segment(self, index: int) -> bytes:
         held: _Held | None = getattr(_threads, "held", None)
