@@ -38,7 +38,7 @@ torch: packages
 	@$(PYTHON) setup/install_torch.py
 
 .PHONY: demo
-demo: setup-light ## a whole consortium on this machine: training, a two-person rollback, the evidence
+demo: packages ## a whole consortium on this machine: training, a two-person rollback, the evidence
 	@$(VENV_PYTHON) -m custody demo
 
 .PHONY: sample

@@ -82,6 +82,8 @@ def _play(options: argparse.Namespace, story: Story) -> int:
         if SAMPLE.exists():
             with story.part("sample", "While the rest arrives: evidence from an earlier run, checked offline"):
                 _show_sample(folder)
+        with story.part("ledger", "The ledger, a Go program"):
+            _build_ledger()
         with story.part("torch", "PyTorch, for the sites that train"):
             _wait_for(torch)
     consortium = Consortium(folder, sites=2, seed=options.seed)
@@ -122,6 +124,12 @@ def _torch_arriving() -> Iterator[subprocess.Popen[str]]:
         finally:
             if torch.poll() is None:
                 torch.send_signal(signal.SIGINT)
+
+
+def _build_ledger() -> None:
+    """After the sample, so that a newcomer sees something before the compiler has run."""
+    if subprocess.run(["make", "--no-print-directory", "build/custody-ledger"], cwd=HERE, check=False).returncode != 0:
+        raise ProcessFailed("the ledger was not built (the reason is above); `make demo` goes on from there")
 
 
 def _wait_for(torch: subprocess.Popen[str]) -> None:
